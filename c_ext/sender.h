@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* sender.h - what the two senders share: their configuration, their counts. */
+#ifndef NB_SENDER_H
+#define NB_SENDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "histogram.h"
+#include "pacer.h"
+#include "probe_source.h"
+#include "status.h"
+
+struct nb_sender_stream {
+	uint32_t stream;         /* number written into the probes */
+	uint8_t destination[4];  /* IPv4 */
+	uint16_t port;
+};
+
+struct nb_sender_config {
+	const struct nb_sender_stream *streams;
+	uint32_t stream_count;
+	uint32_t session;
+	uint32_t payload_bytes;  /* UDP payload, NB_PROBE_LENGTH..65507 (frame sender: ..1472) */
+	struct nb_pacer_config pacer; /* rate and packets are turns over all streams together */
+	struct nb_faults faults;
+	uint32_t interface_index; /* 0: by routing (frame sender: required) */
+	uint8_t source[4];       /* 0.0.0.0: by routing (frame sender: required) */
+	uint16_t source_port;    /* 0: any (frame sender: required) */
+	uint8_t ttl;
+	uint8_t dscp;            /* 0..63 */
+	uint32_t send_buffer_bytes; /* 0: leave */
+	uint8_t next_hop[6];     /* frame sender, for unicast destinations only */
+	bool qdisc_bypass;       /* frame sender */
+};
+
+/* Refusals of the local stack by errno, the usual ones apart. */
+struct nb_sender_errors {
+	uint64_t enobufs; /* qdisc or device queue full, told by IP_RECVERR */
+	uint64_t eagain;  /* socket buffer full */
+	uint64_t other;
+	int last_other;   /* errno */
+};
+
+struct nb_sender_counts {
+	struct nb_source_counts total;
+	struct nb_sender_errors errors;
+	uint64_t bytes;          /* UDP payload taken by the local stack */
+	uint64_t system_calls;
+	int64_t started_ns;      /* CLOCK_REALTIME; 0 not started */
+	int64_t ended_ns;        /* of the last datagram; 0 still running */
+	uint64_t intended;       /* turns whose time came while it ran */
+};
+
+#endif

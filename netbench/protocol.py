@@ -1,0 +1,154 @@
+"""The words between the runner and an agent: jobs in, events out. Standard library only.
+
+A job is one line of JSON on the agent's standard input. The agent answers in NDJSON on standard output, one event a line:
+
+    {"event": "ready"}                              receivers: bound, joined, ring armed; senders: everything created
+    {"event": "progress", "data": {...}}            about once a second while it works
+    {"event": "packet_log", "data": {"entries": n, "zlib_base64": "..."}}   before the result, when a log was asked for
+    {"event": "result", "data": {...}}              the last line of an agent that did its job
+    {"event": "error", "data": {"kind": k, "message": m, "remedy": r, "errno": e}}   the last line of one that could not
+
+After the job, the runner writes commands, a word a line: `start` (a sender begins), `stop` (a receiver takes what is queued and
+reports; a sender ends early and reports). When standard input closes, an agent ends at once: a dead runner leaves no orphans.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Backend = Literal["socket", "ring", "pcap"]
+Method = Literal["socket", "frame"]
+ErrorKind = Literal["usage", "cannot_run", "failed"]
+
+
+@dataclass(frozen=True)
+class StreamSpec:
+    """One stream, as both ends know it.
+
+    Attributes:
+        stream: the number that its probes carry.
+        destination: IPv4 group or host that the sender sends to.
+        port: UDP destination port.
+        source: SSM source for the receiver, or None.
+    """
+
+    stream: int
+    destination: str
+    port: int
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Exact faults that the sender makes on purpose (see c_ext/probe_source.h). 0 turns one off."""
+
+    skip_every: int = 0
+    repeat_every: int = 0
+    swap_every: int = 0
+
+
+@dataclass(frozen=True)
+class SendJob:
+    """Send probes. Rate and packets count turns over all streams together."""
+
+    streams: tuple[StreamSpec, ...]
+    rate_pps: float
+    packets: int
+    session: int
+    payload_bytes: int = 1316
+    burst: int = 1
+    method: Method = "socket"
+    interface: str | None = None
+    source: str | None = None
+    source_port: int = 0
+    ttl: int = 1
+    dscp: int = 0
+    next_hop: str | None = None
+    faults: Faults = field(default_factory=Faults)
+    read_counters: bool = True
+    kind: Literal["send"] = "send"
+
+
+@dataclass(frozen=True)
+class ReceiveJob:
+    """Receive at a site, or tap the wire side.
+
+    Attributes:
+        listens: what to join or bind: the stream's destination is a group, or a local address ("0.0.0.0": any).
+        join: False for a tap, which only watches (ring or pcap).
+        duration_ns: 0: until `stop`.
+        log_capacity: packets in the packet log; 0: no log.
+    """
+
+    listens: tuple[StreamSpec, ...]
+    backend: Backend = "socket"
+    interface: str | None = None
+    join: bool = True
+    session: int = 0
+    probes_only: bool = False
+    duration_ns: int = 0
+    receive_buffer_bytes: int = 0
+    ring_blocks: int = 0
+    max_streams: int = 4096
+    media_rate_bps: float = 0.0
+    error_iat_ns: int = 45_000_000
+    window_ns: int = 1_000_000_000
+    series_ns: int = 0
+    log_capacity: int = 0
+    stream_histograms: bool = False
+    read_counters: bool = True
+    kind: Literal["receive"] = "receive"
+
+
+@dataclass(frozen=True)
+class FloorJob:
+    """Measure what this place costs before any packet moves, then what a paced stream over loopback looks like."""
+
+    wakeups: int = 500
+    interval_ns: int = 1_000_000
+    packets: int = 1000
+    rate_pps: float = 1000.0
+    kind: Literal["floor"] = "floor"
+
+
+@dataclass(frozen=True)
+class FactsJob:
+    """Read the facts of a place; changes nothing."""
+
+    interface: str | None = None
+    kind: Literal["facts"] = "facts"
+
+
+Job = SendJob | ReceiveJob | FloorJob | FactsJob
+
+
+def encode_job(job: Job) -> str:
+    """One line of JSON, without the line's end."""
+    return json.dumps(asdict(job), separators=(",", ":"))
+
+
+def decode_job(line: str) -> Job:
+    """The job of one line.
+
+    Raises:
+        ValueError: the line is no job that this version knows.
+    """
+    raw: dict[str, Any] = json.loads(line)
+    kind = raw.get("kind")
+    try:
+        if kind == "send":
+            raw["streams"] = tuple(StreamSpec(**item) for item in raw["streams"])
+            raw["faults"] = Faults(**raw["faults"])
+            return SendJob(**raw)
+        if kind == "receive":
+            raw["listens"] = tuple(StreamSpec(**item) for item in raw["listens"])
+            return ReceiveJob(**raw)
+        if kind == "floor":
+            return FloorJob(**raw)
+        if kind == "facts":
+            return FactsJob(**raw)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"malformed job of kind {kind!r}: {error}") from error
+    raise ValueError(f"unknown kind of job: {kind!r}")
