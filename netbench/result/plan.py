@@ -1,0 +1,91 @@
+"""What is to be measured: environments x profiles x samples, and the thresholds that decide."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from netbench.result.base import Record
+
+OptionValue = bool | int | float | str
+
+
+class EnvironmentPlan(Record):
+    """One environment of a plan. The label names it in every table; it is the name with its options."""
+
+    name: str
+    options: dict[str, OptionValue] = Field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """`macvlan` or `macvlan:receivers=3,bcqueuelen=100000`."""
+        if not self.options:
+            return self.name
+        return self.name + ":" + ",".join(f"{key}={value}" for key, value in self.options.items())
+
+
+class Profile(Record):
+    """A traffic shape. `bits_per_second` is of the UDP payload, of one stream."""
+
+    name: str
+    description: str = ""
+    delivery: Literal["multicast", "unicast"] = "multicast"
+    streams: Annotated[int, Field(ge=1, le=10_000)] = 1
+    bits_per_second: Annotated[float, Field(gt=0)] = 10_000_000.0
+    payload_bytes: Annotated[int, Field(ge=48, le=65_507)] = 1316
+    burst_packets: Annotated[int, Field(ge=1, le=64)] = 1
+    first_group: str = "239.255.77.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 5004
+
+    @property
+    def stream_packets_per_second(self) -> float:
+        """Rate of one stream."""
+        return self.bits_per_second / (8 * self.payload_bytes)
+
+    @property
+    def packets_per_second(self) -> float:
+        """Rate of all streams together."""
+        return self.streams * self.stream_packets_per_second
+
+
+class Thresholds(Record):
+    """What decides. A difference counts only when it is significant, and above both the threshold and the floor."""
+
+    loss_ratio: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="largest loss that still passes H1")
+    distortion_p99_us: Annotated[float, Field(gt=0)] = Field(
+        250.0, description="largest p99 of the arrival-time distortion between tap and probe that still passes H3"
+    )
+    iat_error_ms: Annotated[float, Field(gt=0)] = Field(45.0, description="a 1 s window with an IAT above this is an error-second")
+    sender_shortfall_ratio: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.01, description="a trial whose sender fell short by more than this is sender-limited"
+    )
+
+
+class Plan(Record):
+    """Environments x profiles x samples."""
+
+    name: str
+    environments: Annotated[list[EnvironmentPlan], Field(min_length=1)]
+    profiles: Annotated[list[Profile], Field(min_length=1)]
+    samples: Annotated[int, Field(ge=1, le=1000)] = 3
+    duration_s: Annotated[float, Field(gt=0, le=86_400)] = 2.0
+    omit_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        0.0, description="a warm-up of this length goes before the measured traffic of each trial and is not counted"
+    )
+    seed: int = 1
+    reference: str = "host"
+    backend: Literal["socket", "ring", "pcap"] = "socket"
+    method: Literal["socket", "frame"] = "socket"
+    thresholds: Thresholds = Field(default_factory=Thresholds)
+
+    @model_validator(mode="after")
+    def _unique_labels(self) -> Plan:
+        for what, names in (
+            ("environment", [environment.label for environment in self.environments]),
+            ("profile", [profile.name for profile in self.profiles]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{what} named twice: {', '.join(twice)}")
+        return self
