@@ -1,0 +1,117 @@
+#!/bin/sh
+# Install the system packages that `make run` or `make test` needs, or say which command does.
+#
+#   packaging/system_packages.sh run|test [PYTHON]
+#
+# Quick and silent when nothing is missing. Root on Debian or Ubuntu: installs by apt-get. Everyone else: prints the exact
+# command and stops, but only where something without which nothing works is missing; what only some tests need is named,
+# and those tests skip with their reason.
+set -eu
+
+level=${1:?run or test}
+python=${2:-}
+required='' # packages without which the level cannot work
+wanted=''   # packages that some tests need
+
+path="$PATH:/usr/sbin:/sbin" # ordinary users lack sbin, and ip, nft, tcpdump may live there
+
+has_program() { PATH="$path" command -v "$1" >/dev/null 2>&1; }
+has_header() { printf '#include <%s>\n' "$1" | cc -E - >/dev/null 2>&1; }
+
+# A distribution's python3 comes without its headers and without venv; one built by hand has both.
+has_python_headers() {
+	"$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
+}
+has_venv() { "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; }
+
+# clang finds its sanitizer and fuzzer runtimes only where their package is of its own version.
+clang_version() { clang -dumpversion 2>/dev/null | cut -d. -f1; }
+has_fuzzer() {
+	echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return d && n ? 0 : 0; }' |
+		clang -x c -fsanitize=fuzzer,address,undefined -o /dev/null - >/dev/null 2>&1
+}
+is_ubuntu() { grep -qs '^ID=ubuntu' /etc/os-release; }
+
+find_missing() {
+	required='' wanted=''
+	if [ -z "$python" ]; then
+		required="$required python3 python3-dev python3-venv"
+	else
+		has_python_headers || required="$required python3-dev"
+		has_venv || required="$required python3-venv"
+	fi
+	if has_program cc; then
+		has_header sys/types.h || required="$required libc6-dev"
+		has_header linux/if_packet.h || required="$required linux-libc-dev"
+	else
+		required="$required gcc libc6-dev"
+	fi
+	has_program ip || required="$required iproute2"
+	has_program nft || required="$required nftables"
+	has_program unshare || required="$required util-linux"
+	[ "$level" = test ] || return 0
+
+	has_program pkg-config || required="$required pkg-config"
+	has_program cc && has_header cmocka_version.h || pkg-config --exists cmocka 2>/dev/null || required="$required libcmocka-dev"
+	if has_program clang; then
+		has_fuzzer || required="$required $(fuzzer_package)"
+	else
+		required="$required clang"
+	fi
+	for program in tshark tcpdump iperf ethtool; do
+		has_program "$program" || wanted="$wanted $program"
+	done
+	# Ubuntu's chromium package only starts a snap, which neither containers nor CI have.
+	has_program chromium || is_ubuntu || wanted="$wanted chromium"
+}
+
+fuzzer_package() { # before Debian 12 and Ubuntu 23.04 the runtimes were part of libclang-common-N-dev
+	for name in "libclang-rt-$(clang_version)-dev" "libclang-common-$(clang_version)-dev"; do
+		if apt-cache show "$name" >/dev/null 2>&1; then
+			echo "$name"
+			return
+		fi
+	done
+	echo "libclang-rt-$(clang_version)-dev"
+}
+
+apt_install() {
+	echo "installing system packages:$*"
+	# shellcheck disable=SC2048,SC2086 # a list of package names
+	# No question may be asked (tshark's: may ordinary users capture?), and half of a failed list is worth nothing.
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $* >"$log" 2>&1 || {
+		cat "$log"
+		return 1
+	}
+}
+
+find_missing
+[ -n "$required$wanted" ] || exit 0
+
+if [ "$(id -u)" = 0 ] && has_program apt-get; then
+	log=$(mktemp)
+	trap 'rm -f "$log"' EXIT
+	apt-get update -q >"$log" 2>&1 || cat "$log"
+	[ -z "$required" ] || apt_install "$required"
+	find_missing # clang's runtime has a name only once clang is there
+	[ -z "$required" ] || apt_install "$required"
+	for package in $wanted; do
+		apt_install " $package" || echo "no $package here: the tests that need it skip"
+	done
+	find_missing
+	[ -z "$required" ] && exit 0
+	echo "still missing after apt-get install:$required" >&2
+	exit 1
+fi
+
+if has_program apt-get; then
+	command="sudo apt-get update && sudo apt-get install -y --no-install-recommends$required$wanted"
+else
+	command="(your package manager) install$required$wanted    # these are Debian's names"
+fi
+if [ -n "$required" ]; then
+	echo "netbench needs system packages that are missing here:$required. Install them, then type the same again:" >&2
+	echo "  $command" >&2
+	exit 1
+fi
+echo "some tests will skip, for want of:$wanted. To have them: $command"
