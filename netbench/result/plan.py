@@ -73,6 +73,9 @@ class Plan(Record):
     omit_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         0.0, description="a warm-up of this length goes before the measured traffic of each trial and is not counted"
     )
+    settle_s: Annotated[float, Field(ge=0, le=60)] = Field(
+        0.3, description="Tmax: a packet that has not arrived so long after the last was sent is lost (RFC 7680)"
+    )
     seed: int = 1
     reference: str = "host"
     backend: Literal["socket", "ring", "pcap"] = "socket"

@@ -1,0 +1,1 @@
+"""Receiving: the backends behind one small face. They feed the C core's stream table."""

@@ -1,0 +1,152 @@
+"""Read a plan: TOML into records, every mistake named at once with its place."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from netbench.errors import CannotRunError, UsageError
+from netbench.plans.quantities import parse_bitrate, parse_duration
+from netbench.result.plan import EnvironmentPlan, Plan, Profile
+
+# What a person types -> the record's key, which carries the unit.
+_PLAN_KEYS: dict[str, tuple[str, Callable[[Any], float]]] = {
+    "duration": ("duration_s", parse_duration),
+    "omit": ("omit_s", parse_duration),
+    "settle": ("settle_s", parse_duration),
+}
+_PROFILE_KEYS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "bitrate": ("bits_per_second", parse_bitrate),
+    "length": ("payload_bytes", lambda value: value),
+    "burst": ("burst_packets", lambda value: value),
+}
+
+ParseEnvironment = Callable[[str], EnvironmentPlan]
+
+
+def shipped_profiles() -> dict[str, Profile]:
+    """The profiles that a plan can call by name."""
+    mistakes: list[str] = []
+    raw = tomllib.loads(_shipped("profiles.toml"))
+    return {name: Profile.model_validate(_translate({"name": name, **keys}, _PROFILE_KEYS, name, mistakes)) for name, keys in raw.items()}
+
+
+def default_plan(parse_environment: ParseEnvironment) -> Plan:
+    """The plan of a `netbench run` without one."""
+    return _plan(tomllib.loads(_shipped("default.toml")), "the default plan", parse_environment)
+
+
+def load_plan(path: Path, parse_environment: ParseEnvironment) -> Plan:
+    """Read a plan's file.
+
+    Args:
+        path: a TOML file; see docs/plans.md.
+        parse_environment: turns `name:key=value` into a record, and raises UsageError when there is no such environment or option.
+
+    Raises:
+        UsageError: there is no such file, or it has mistakes: all of them, each with its place.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no plan {path}", "name a TOML file, or none at all for the default plan") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text file") from error
+    except OSError as error:
+        raise CannotRunError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is no valid TOML: {error}") from error
+    return _plan(raw, str(path), parse_environment)
+
+
+def _shipped(name: str) -> str:
+    return resources.files("netbench.plans").joinpath(name).read_text(encoding="utf-8")
+
+
+def _translate(raw: dict[str, Any], keys: dict[str, tuple[str, Callable[[Any], Any]]], place: str, mistakes: list[str]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in raw.items():
+        name, parse = keys.get(key, (key, None))
+        if parse is not None:
+            try:
+                value = parse(value)
+            except ValueError as error:
+                mistakes.append(f"{place}.{key}: {error}" if place else f"{key}: {error}")
+                continue
+        result[name] = value
+    return result
+
+
+def _plan(raw: dict[str, Any], origin: str, parse_environment: ParseEnvironment) -> Plan:
+    mistakes: list[str] = []
+    keys = _translate(raw, _PLAN_KEYS, "", mistakes)
+    keys.setdefault("name", "plan")
+    keys["environments"] = _environments(keys.get("environments", []), parse_environment, mistakes)
+    keys["profiles"] = _profiles(keys.get("profiles", []), mistakes)
+    if isinstance(keys.get("reference"), str) and keys["environments"]:
+        labels = [environment.label for environment in keys["environments"]]
+        if keys["reference"] not in labels:
+            mistakes.append(f"reference: {keys['reference']!r} is none of the plan's environments ({', '.join(labels)})")
+    shifted = {f"{name}": key for key, (name, _) in (_PLAN_KEYS | _PROFILE_KEYS).items()}
+    try:
+        plan = Plan.model_validate(keys)
+    except ValidationError as error:
+        for item in error.errors():
+            place = ".".join(shifted.get(str(part), str(part)) for part in item["loc"])
+            if place.partition(".")[0] == "environments" and any(line.startswith("environments") for line in mistakes):
+                continue  # said already, in better words
+            message = item["msg"].removeprefix("Value error, ")
+            if item["type"] == "extra_forbidden":
+                message = "there is no such key"
+            mistakes.append(f"{place or 'plan'}: {message}")
+        plan = None
+    if mistakes or plan is None:
+        raise UsageError(
+            f"{origin} has {len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}:\n" + "\n".join(f"  - {line}" for line in mistakes),
+            "mend the plan; docs/plans.md lists every key",
+        )
+    return plan
+
+
+def _environments(raw: object, parse_environment: ParseEnvironment, mistakes: list[str]) -> list[EnvironmentPlan]:
+    result = []
+    if not isinstance(raw, list):
+        mistakes.append("environments: a list is wanted, e.g. [\"host\", \"macvlan:receivers=3\"]")
+        return []
+    for index, item in enumerate(raw):
+        if isinstance(item, dict) and isinstance(item.get("name"), str):
+            options = {key: value for key, value in item.items() if key != "name"}
+            text = item["name"] + (":" if options else "") + ",".join(f"{key}={value}" for key, value in options.items())
+        elif isinstance(item, str):
+            text = item
+        else:
+            mistakes.append(f"environments.{index}: a name is wanted, e.g. \"macvlan\" or {{name = \"macvlan\", receivers = 3}}")
+            continue
+        try:
+            result.append(parse_environment(text))
+        except UsageError as error:
+            mistakes.append(f"environments.{index}: {error.message}")
+    return result
+
+
+def _profiles(raw: object, mistakes: list[str]) -> list[Any]:
+    if not isinstance(raw, list):
+        mistakes.append("profiles: a list is wanted, e.g. [\"iptv\"]")
+        return []
+    shipped = shipped_profiles()
+    result: list[Any] = []
+    for index, item in enumerate(raw):
+        if isinstance(item, dict):
+            result.append(_translate(item, _PROFILE_KEYS, f"profiles.{index}", mistakes))
+        elif isinstance(item, str) and item in shipped:
+            result.append(shipped[item])
+        else:
+            mistakes.append(f"profiles.{index}: there is no profile {item!r}; shipped are {', '.join(shipped)}, others are tables")
+    return result

@@ -1,0 +1,1 @@
+"""Sending: a job's streams onto the wire, by the C core."""

@@ -1,0 +1,49 @@
+"""Build the sender that a job asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netbench import core
+from netbench.interface import interface_index
+from netbench.protocol import SendJob
+
+
+def create_sender(job: SendJob) -> core.SocketSender | core.FrameSender:
+    """The sender of a job, ready to run.
+
+    Raises:
+        OSError: the system refused (no such interface, no permission, port in use), with what failed.
+        ValueError: the job asks for what cannot be.
+    """
+    streams = [(spec.stream, spec.destination, spec.port) for spec in job.streams]
+    shape: dict[str, Any] = {
+        "streams": streams,
+        "rate_pps": job.rate_pps,
+        "packets": job.packets,
+        "session": job.session,
+        "payload_bytes": job.payload_bytes,
+        "burst": job.burst,
+        "skip_every": job.faults.skip_every,
+        "repeat_every": job.faults.repeat_every,
+        "swap_every": job.faults.swap_every,
+        "ttl": job.ttl,
+        "dscp": job.dscp,
+    }
+    if job.method == "socket":
+        return core.SocketSender(
+            **shape,
+            interface_index=interface_index(job.interface),
+            source=job.source or "0.0.0.0",
+            source_port=job.source_port,
+        )
+    if job.interface is None or job.source is None:
+        raise ValueError("sending whole frames needs an interface and a source address")
+    return core.FrameSender(
+        **shape,
+        interface_index=interface_index(job.interface),
+        source=job.source,
+        source_port=job.source_port or 40_000,
+        next_hop=job.next_hop or "",
+    )
+
