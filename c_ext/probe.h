@@ -30,7 +30,10 @@ struct nb_probe {
 /* Return: 0, or -ENOSPC when @size is below NB_PROBE_LENGTH. */
 int nb_probe_encode(uint8_t *buffer, size_t size, const struct nb_probe *probe);
 
-/* Return: 0; -ENODATA when it is no probe (short, other magic); -EPROTO for another version; -EBADMSG for a wrong check. */
+/*
+ * Return: 0; -ENODATA when it is no probe (short, other magic); -EPROTO for another version; -EBADMSG for a wrong
+ * check.
+ */
 int nb_probe_decode(const uint8_t *buffer, size_t size, struct nb_probe *probe);
 
 #endif

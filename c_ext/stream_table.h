@@ -15,7 +15,7 @@ struct nb_table_config {
 	uint32_t max_streams;
 	uint32_t session;        /* only probes of this session; 0: any */
 	bool probes_only;        /* true: packets that are no probe are counted as foreign and make no stream */
-	enum nb_stamp_class stamp_class; /* the class that timing statistics use */
+	enum nb_stamp_class stamp_class; /* packets stamped so are *timed*; others are counted, never timed */
 	struct nb_tracker_config tracker;
 	int64_t series_ns;       /* length of a time series' point; 0: no series */
 	uint32_t series_points;  /* the newest so many are kept */
@@ -37,14 +37,17 @@ struct nb_table_totals {
 	uint64_t foreign;         /* another session; or no probe, where only probes are wanted */
 	uint64_t damaged;         /* a probe with a wrong check or another version */
 	uint64_t refused_streams; /* packets of streams that found no room */
-	uint64_t logged;
-	uint64_t log_overflow;    /* tracked, but no room in the log */
+	uint64_t logged;          /* the log takes timed probes */
+	uint64_t log_overflow;    /* timed probes that found no room in the log; 0 without a log */
 	uint64_t series_overwritten; /* points that made room for newer ones */
-	uint64_t stamps[NB_STAMP_CLASSES];
-	int64_t first_ns, last_ns;
+	uint64_t stamps[NB_STAMP_CLASSES]; /* packets by the class of their stamp */
+	int64_t first_ns, last_ns; /* of tracked and timed packets, in order of arrival; 0 when there were none */
 };
 
-/* One point of the time series, over all streams. Its start is a multiple of series_ns after the first packet. */
+/*
+ * One point of the time series: tracked and timed packets of all streams. Its start is a multiple of series_ns after
+ * the first of them. A packet whose point is gone already counts in the newest.
+ */
 struct nb_series_point {
 	int64_t start_ns;
 	uint64_t packets;
