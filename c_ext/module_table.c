@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: MIT */
+/* module_table.c - StreamTable: fed by a capture in one thread, read by any other. */
+#include "module.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+/*
+ * Theory of operation
+ *
+ * The table lock keeps a running capture from its packets, so it is held for copying only. What Python wants is copied under
+ * the lock, one stream at a time, and turned into objects after it: each stream's dict is one consistent snapshot, two
+ * streams' may be a moment apart. Streams, points and log entries are only ever appended (the series aside, which forgets its
+ * oldest), so an index stays good between two locks.
+ */
+
+struct table_object {
+	PyObject_HEAD struct nb_table *table; /* owned */
+};
+
+static struct nb_table *table_in(PyObject *object)
+{
+	return ((struct table_object *)object)->table;
+}
+
+struct nb_table *nb_table_of(PyObject *object, const struct nb_module_state *state)
+{
+	if (Py_TYPE(object) == state->table)
+		return table_in(object);
+	PyErr_Format(PyExc_TypeError, "table must be a StreamTable, not %R", Py_TYPE(object));
+	return NULL;
+}
+
+static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+	struct nb_table_config config = {
+		.max_streams = 4096,
+		.series_points = 4096,
+		.tracker = { .reorder_window = 4096, .window_ns = 1000000000, .error_iat_ns = 45000000 },
+	};
+	const char *stamp_class = "kernel";
+	struct nb_argument arguments[] = {
+		NB_OPTIONAL("max_streams", &config.max_streams),
+		NB_OPTIONAL("session", &config.session),
+		NB_OPTIONAL("probes_only", &config.probes_only),
+		NB_OPTIONAL("stamp_class", &stamp_class),
+		NB_OPTIONAL("reorder_window", &config.tracker.reorder_window),
+		NB_OPTIONAL("window_ns", &config.tracker.window_ns),
+		NB_OPTIONAL("error_iat_ns", &config.tracker.error_iat_ns),
+		NB_OPTIONAL("media_rate_bps", &config.tracker.media_rate_bps),
+		NB_OPTIONAL("series_ns", &config.series_ns),
+		NB_OPTIONAL("series_points", &config.series_points),
+		NB_OPTIONAL("log_capacity", &config.log_capacity),
+	};
+	struct nb_error error = { 0 };
+	struct table_object *self;
+
+	if (NB_PARSE("StreamTable", args, kwargs, 0, arguments) ||
+	    nb_parse_stamp_class(stamp_class, &config.stamp_class))
+		return NULL;
+	self = (struct table_object *)nb_object_new(type);
+	if (!self)
+		return NULL;
+	if (nb_table_create(&self->table, &config, &error)) {
+		self->table = NULL;
+		Py_DECREF(self);
+		return nb_raise_argument(&error);
+	}
+	return (PyObject *)self;
+}
+
+static void table_dealloc(PyObject *object)
+{
+	struct nb_table *table = table_in(object);
+
+	if (table)
+		nb_table_destroy(table);
+	nb_object_free(object);
+}
+
+/* ---- in ---- */
+
+static PyObject *feed_frame(struct nb_table *table, PyObject *frame, uint64_t wire_length, struct nb_packet *packet)
+{
+	PyObject *outcome;
+	Py_buffer bytes;
+	int code;
+
+	if (PyObject_GetBuffer(frame, &bytes, PyBUF_SIMPLE))
+		return NULL;
+	if (wire_length < (uint64_t)bytes.len) {
+		PyErr_SetString(PyExc_ValueError, "wire_length must be at least the length of frame");
+		outcome = NULL;
+		goto out_release;
+	}
+	code = nb_frame_parse(bytes.buf, (size_t)bytes.len, packet);
+	if (!code) {
+		nb_table_lock(table);
+		nb_table_record(table, packet);
+		nb_table_unlock(table);
+	}
+	outcome = PyUnicode_FromString(!code ? "datagram" : code == -ENOMSG ? "not_udp" : "damaged");
+out_release:
+	PyBuffer_Release(&bytes);
+	return outcome;
+}
+
+static PyObject *table_feed(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+	struct nb_packet packet = { 0 };
+	const char *stamp_class = "kernel";
+	PyObject *frame = NULL;
+	uint64_t wire_length = 0;
+	struct nb_argument arguments[] = {
+		NB_REQUIRED("frame", &frame),
+		NB_REQUIRED("received_ns", &packet.received_ns),
+		NB_REQUIRED("wire_length", &wire_length),
+		NB_OPTIONAL("stamp_class", &stamp_class),
+		NB_OPTIONAL("read_ns", &packet.read_ns),
+	};
+
+	if (NB_PARSE("feed", args, kwargs, 5, arguments) || nb_parse_stamp_class(stamp_class, &packet.stamp_class))
+		return NULL;
+	return feed_frame(table_in(object), frame, wire_length, &packet);
+}
+
+static PyObject *table_finish(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+	struct nb_table *table = table_in(object);
+
+	nb_table_lock(table);
+	nb_table_finish(table);
+	nb_table_unlock(table);
+	Py_RETURN_NONE;
+}
+
+/* ---- out: totals ---- */
+
+struct totals_snapshot {
+	struct nb_table_totals totals;
+	uint32_t streams;
+};
+
+static PyObject *table_totals(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+#define TOTAL(member) NB_FIELD_AS(#member, struct totals_snapshot, totals.member)
+	static const struct nb_field fields[] = {
+		TOTAL(packets),
+		TOTAL(bytes),
+		TOTAL(tracked),
+		TOTAL(foreign),
+		TOTAL(damaged),
+		TOTAL(refused_streams),
+		TOTAL(logged),
+		TOTAL(log_overflow),
+		TOTAL(series_overwritten),
+		NB_FIELD_AS("stamps_user", struct totals_snapshot, totals.stamps[NB_STAMP_USER]),
+		NB_FIELD_AS("stamps_kernel", struct totals_snapshot, totals.stamps[NB_STAMP_KERNEL]),
+		NB_FIELD_AS("stamps_hardware", struct totals_snapshot, totals.stamps[NB_STAMP_HARDWARE]),
+		TOTAL(first_ns),
+		TOTAL(last_ns),
+		NB_FIELD(struct totals_snapshot, streams),
+		NB_FIELDS_END,
+	};
+#undef TOTAL
+	struct nb_table *table = table_in(object);
+	struct totals_snapshot snapshot;
+
+	nb_table_lock(table);
+	nb_table_totals(table, &snapshot.totals);
+	snapshot.streams = nb_table_count(table);
+	nb_table_unlock(table);
+	return nb_dict_of(&snapshot, fields);
+}
+
+/* ---- out: streams ---- */
+
+struct stream_snapshot {
+	struct nb_stream_key key;
+	struct nb_stream_counts counts;
+	struct nb_summary iat;
+	struct nb_summary transit;
+	/* Filled only where histograms are wanted. */
+	struct nb_histogram iat_histogram;
+	struct nb_histogram transit_above;
+	struct nb_histogram transit_below;
+};
+
+static void copy_stream(struct stream_snapshot *snapshot, struct nb_table *table, uint32_t index, bool histograms)
+{
+	const struct nb_histogram *iat, *above, *below;
+	const struct nb_tracker *tracker;
+
+	nb_table_lock(table);
+	snapshot->key = *nb_table_key(table, index);
+	tracker = nb_table_tracker(table, index);
+	nb_tracker_read(tracker, &snapshot->counts);
+	iat = nb_tracker_iat(tracker);
+	above = nb_tracker_transit_above(tracker);
+	below = nb_tracker_transit_below(tracker);
+	nb_summary_of(&snapshot->iat, iat);
+	nb_summary_of_offsets(&snapshot->transit, above, below, snapshot->counts.transit_base_ns,
+			      snapshot->counts.transit_min_ns, snapshot->counts.transit_max_ns);
+	if (histograms) {
+		snapshot->iat_histogram = *iat;
+		snapshot->transit_above = *above;
+		snapshot->transit_below = *below;
+	}
+	nb_table_unlock(table);
+}
+
+static PyObject *address_object(uint8_t family, const uint8_t address[16])
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (!inet_ntop(family == 6 ? AF_INET6 : AF_INET, address, text, sizeof(text)))
+		return PyErr_SetFromErrno(PyExc_OSError);
+	return PyUnicode_FromString(text);
+}
+
+static int fill_key(PyObject *dict, const struct nb_stream_key *key)
+{
+	static const struct nb_field fields[] = {
+		NB_FIELD(struct nb_stream_key, probe),
+		NB_FIELD(struct nb_stream_key, session),
+		NB_FIELD(struct nb_stream_key, stream),
+		NB_FIELD_AS("source_port", struct nb_stream_key, flow.source_port),
+		NB_FIELD_AS("destination_port", struct nb_stream_key, flow.destination_port),
+		NB_FIELDS_END,
+	};
+	const struct nb_flow *flow = &key->flow;
+
+	if (nb_dict_fill(dict, key, fields))
+		return -1;
+	if (nb_dict_take(dict, "source", address_object(flow->family, flow->source)))
+		return -1;
+	return nb_dict_take(dict, "destination", address_object(flow->family, flow->destination));
+}
+
+static int fill_counts(PyObject *dict, const struct nb_stream_counts *counts)
+{
+#define COUNT(member) NB_FIELD(struct nb_stream_counts, member)
+	static const struct nb_field fields[] = {
+		COUNT(packets),
+		COUNT(bytes),
+		COUNT(unique),
+		COUNT(duplicate),
+		COUNT(reordered),
+		COUNT(beyond_window),
+		COUNT(lost),
+		COUNT(loss_periods),
+		COUNT(longest_loss),
+		COUNT(first_sequence),
+		COUNT(last_sequence),
+		COUNT(sequenced),
+		COUNT(first_ns),
+		COUNT(last_ns),
+		COUNT(jitter_ns),
+		COUNT(jitter_max_ns),
+		COUNT(clock_backwards),
+		COUNT(windows),
+		COUNT(iat_error_windows),
+		COUNT(transit_base_ns),
+		COUNT(transit_min_ns),
+		COUNT(transit_max_ns),
+		NB_FIELD_AS("stamps_user", struct nb_stream_counts, stamps[NB_STAMP_USER]),
+		NB_FIELD_AS("stamps_kernel", struct nb_stream_counts, stamps[NB_STAMP_KERNEL]),
+		NB_FIELD_AS("stamps_hardware", struct nb_stream_counts, stamps[NB_STAMP_HARDWARE]),
+		NB_FIELDS_END,
+	};
+#undef COUNT
+
+	if (nb_dict_fill(dict, counts, fields))
+		return -1;
+	if (counts->delay_factor_max_ns < 0)
+		return PyDict_SetItemString(dict, "delay_factor_max_ns", Py_None);
+	return nb_dict_take(dict, "delay_factor_max_ns", PyFloat_FromDouble(counts->delay_factor_max_ns));
+}
+
+static int fill_histograms(PyObject *dict, const struct stream_snapshot *snapshot)
+{
+	if (nb_dict_take(dict, "iat_histogram", nb_histogram_data(&snapshot->iat_histogram)))
+		return -1;
+	if (nb_dict_take(dict, "transit_above_histogram", nb_histogram_data(&snapshot->transit_above)))
+		return -1;
+	return nb_dict_take(dict, "transit_below_histogram", nb_histogram_data(&snapshot->transit_below));
+}
+
+static PyObject *stream_object(const struct stream_snapshot *snapshot, bool histograms)
+{
+	PyObject *dict = PyDict_New();
+
+	if (!dict)
+		return NULL;
+	if (fill_key(dict, &snapshot->key) || fill_counts(dict, &snapshot->counts))
+		goto fail;
+	if (nb_dict_take(dict, "iat_ns", nb_summary_object(&snapshot->iat)))
+		goto fail;
+	if (nb_dict_take(dict, "transit_ns", nb_summary_object(&snapshot->transit)))
+		goto fail;
+	if (histograms && fill_histograms(dict, snapshot))
+		goto fail;
+	return dict;
+fail:
+	Py_DECREF(dict);
+	return NULL;
+}
+
+static PyObject *table_streams(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+	struct nb_table *table = table_in(object);
+	bool histograms = false;
+	struct nb_argument arguments[] = { NB_OPTIONAL("histograms", &histograms) };
+	struct stream_snapshot *snapshot;
+	PyObject *list;
+	uint32_t count;
+
+	if (NB_PARSE("streams", args, kwargs, 0, arguments))
+		return NULL;
+	snapshot = PyMem_Malloc(sizeof(*snapshot));
+	if (!snapshot)
+		return PyErr_NoMemory();
+	nb_table_lock(table);
+	count = nb_table_count(table);
+	nb_table_unlock(table);
+
+	list = PyList_New(count);
+	for (uint32_t i = 0; list && i < count; i++) {
+		PyObject *stream;
+
+		copy_stream(snapshot, table, i, histograms);
+		stream = stream_object(snapshot, histograms);
+		if (!stream || PyList_SetItem(list, i, stream))
+			Py_CLEAR(list);
+	}
+	PyMem_Free(snapshot);
+	return list;
+}
+
+/* ---- out: histograms, series, log ---- */
+
+static int copy_histogram(struct nb_histogram *copy, struct nb_table *table, const char *name)
+{
+	if (!strcmp(name, "delivery")) {
+		nb_table_lock(table);
+		*copy = *nb_table_delivery(table);
+		nb_table_unlock(table);
+		return 0;
+	}
+	if (!strcmp(name, "iat")) {
+		nb_histogram_reset(copy);
+		nb_table_lock(table);
+		for (uint32_t i = 0; i < nb_table_count(table); i++)
+			nb_histogram_merge(copy, nb_tracker_iat(nb_table_tracker(table, i)));
+		nb_table_unlock(table);
+		return 0;
+	}
+	PyErr_Format(PyExc_ValueError, "name must be 'iat' or 'delivery', not '%s'", name);
+	return -1;
+}
+
+static PyObject *table_histogram(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+	const char *name = NULL;
+	struct nb_argument arguments[] = { NB_REQUIRED("name", &name) };
+	struct nb_histogram copy;
+
+	if (NB_PARSE("histogram", args, kwargs, 1, arguments) || copy_histogram(&copy, table_in(object), name))
+		return NULL;
+	return nb_histogram_data(&copy);
+}
+
+/* Return: points copied to *@points (to be freed), or -1 with an exception. */
+static int64_t copy_series(struct nb_table *table, struct nb_series_point **points)
+{
+	uint32_t room, count;
+
+	nb_table_lock(table);
+	room = nb_table_series_count(table);
+	nb_table_unlock(table);
+	*points = PyMem_Malloc(room ? room * sizeof(**points) : 1);
+	if (!*points) {
+		PyErr_NoMemory();
+		return -1;
+	}
+	nb_table_lock(table);
+	count = nb_table_series_count(table);
+	for (uint32_t i = 0; i < count && i < room; i++)
+		(*points)[i] = *nb_table_series(table, i);
+	nb_table_unlock(table);
+	return count < room ? count : room;
+}
+
+static PyObject *table_series(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+	static const struct nb_field fields[] = {
+		NB_FIELD(struct nb_series_point, start_ns),
+		NB_FIELD(struct nb_series_point, packets),
+		NB_FIELD(struct nb_series_point, bytes),
+		NB_FIELD(struct nb_series_point, iat_count),
+		NB_FIELD(struct nb_series_point, iat_sum_ns),
+		NB_FIELD(struct nb_series_point, iat_max_ns),
+		NB_FIELDS_END,
+	};
+	struct nb_series_point *points;
+	int64_t count = copy_series(table_in(object), &points);
+	PyObject *list;
+
+	if (count < 0)
+		return NULL;
+	list = PyList_New((Py_ssize_t)count);
+	for (int64_t i = 0; list && i < count; i++) {
+		PyObject *point = nb_dict_of(&points[i], fields);
+
+		if (!point || PyList_SetItem(list, (Py_ssize_t)i, point))
+			Py_CLEAR(list);
+	}
+	PyMem_Free(points);
+	return list;
+}
+
+static PyObject *table_log(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+	struct nb_table *table = table_in(object);
+	const struct nb_log_entry *entries;
+	uint64_t count, now;
+	PyObject *bytes;
+
+	static_assert(sizeof(*entries) == 16, "the layout that log() promises");
+	nb_table_lock(table);
+	nb_table_log(table, &count);
+	nb_table_unlock(table);
+
+	bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(count * sizeof(*entries)));
+	if (!bytes || !count)
+		return bytes;
+	nb_table_lock(table);
+	entries = nb_table_log(table, &now); /* has only grown */
+	memcpy(PyBytes_AsString(bytes), entries, count * sizeof(*entries));
+	nb_table_unlock(table);
+	return bytes;
+}
+
+static PyMethodDef table_methods[] = {
+	{ "feed", (PyCFunction)(void (*)(void))table_feed, METH_VARARGS | METH_KEYWORDS,
+	  "feed(frame, received_ns, wire_length, stamp_class='kernel', read_ns=0)\n\n"
+	  "One Ethernet frame. Returns 'datagram', 'not_udp' or 'damaged'." },
+	{ "finish", table_finish, METH_NOARGS,
+	  "finish()\n\nSettle what is still open; afterwards holes count as lost." },
+	{ "totals", table_totals, METH_NOARGS, "totals()\n\nCounts over all streams." },
+	{ "streams", (PyCFunction)(void (*)(void))table_streams, METH_VARARGS | METH_KEYWORDS,
+	  "streams(*, histograms=False)\n\nOne dict a stream, in order of first arrival." },
+	{ "histogram", (PyCFunction)(void (*)(void))table_histogram, METH_VARARGS | METH_KEYWORDS,
+	  "histogram(name)\n\n'iat' (all streams merged) or 'delivery'." },
+	{ "series", table_series, METH_NOARGS, "series()\n\nPoints of the time series, oldest first." },
+	{ "log", table_log, METH_NOARGS, "log()\n\nThe packet log: entries of 16 bytes, native byte order. A copy." },
+	{ NULL, NULL, 0, NULL },
+};
+
+static PyType_Slot table_slots[] = {
+	{ Py_tp_doc, "Streams, their trackers, time series and packet log." },
+	{ Py_tp_new, table_new },
+	{ Py_tp_dealloc, table_dealloc },
+	{ Py_tp_methods, table_methods },
+	{ 0, NULL },
+};
+
+PyType_Spec nb_table_spec = {
+	.name = "netbench._core.StreamTable",
+	.basicsize = sizeof(struct table_object),
+	.flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+	.slots = table_slots,
+};

@@ -1,0 +1,60 @@
+"""The one door to the C core: everything of the package that touches packets comes through here.
+
+The core and the Python files are built and installed together; where they do not fit, or the core is missing, importing this module
+says so and what to type. What each name does stands in netbench/_core.pyi.
+"""
+
+from __future__ import annotations
+
+from netbench.errors import CannotRunError
+
+EXPECTED_ABI_VERSION = 1  # of netbench/_core.pyi; raised together with ABI_VERSION in c_ext/module.c
+
+_REMEDY = "type: make setup"
+
+try:
+    from netbench import _core
+except ImportError as error:
+    raise CannotRunError(f"the C core of netbench is not built here ({error})", _REMEDY) from error
+
+if EXPECTED_ABI_VERSION != _core.ABI_VERSION:
+    raise CannotRunError(
+        f"the compiled C core has interface version {_core.ABI_VERSION}, but these Python files need {EXPECTED_ABI_VERSION}: "
+        "they come from different builds",
+        _REMEDY,
+    )
+
+from netbench._core import (  # noqa: E402  only a core that fits is handed on
+    PROBE_LENGTH,
+    FrameSender,
+    Histogram,
+    HistogramData,
+    RingCapture,
+    SocketCapture,
+    SocketSender,
+    StreamTable,
+    clock_cost_ns,
+    clock_step_ns,
+    probe_decode,
+    probe_encode,
+    timestamp_capabilities,
+    wakeup_latency,
+)
+
+__all__ = [
+    "EXPECTED_ABI_VERSION",
+    "PROBE_LENGTH",
+    "FrameSender",
+    "Histogram",
+    "HistogramData",
+    "RingCapture",
+    "SocketCapture",
+    "SocketSender",
+    "StreamTable",
+    "clock_cost_ns",
+    "clock_step_ns",
+    "probe_decode",
+    "probe_encode",
+    "timestamp_capabilities",
+    "wakeup_latency",
+]
