@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from netbench.result.plan import OptionValue
+if TYPE_CHECKING:  # an environment can be built where pydantic is not installed
+    from netbench.result.plan import OptionValue
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,9 @@ class BuiltEnvironment:
         parent_interface: the interface at the tap that the probes' interfaces hang on (macvlan's parent), or None.
         next_hop: MAC address of `unicast_destination` as seen from the sender, for whole frames; None unknown.
         injected: loss put in on purpose, a sentence, or None.
+        injected_counters: commands whose JSON output holds the counters of that loss, one for each point where packets are
+            dropped (in the order of `receivers` when it is dropped there); read by `netbench.environments.injection.dropped`.
+        remarks: what a reader of the report should know about this environment, a sentence each.
     """
 
     sender: Site
@@ -63,16 +67,29 @@ class BuiltEnvironment:
     parent_interface: str | None = None
     next_hop: str | None = None
     injected: str | None = None
+    injected_counters: tuple[tuple[str, ...], ...] = ()
     remarks: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True)
 class Option:
-    """An option of an environment: `-e NAME:key=value`."""
+    """An option of an environment: `-e NAME:key=value`. The type of its default is the type of its values.
+
+    Attributes:
+        name: the key.
+        default: what holds when it is not given.
+        description: a short line of help.
+        minimum: smallest number allowed, or None.
+        maximum: largest number allowed, or None.
+        choices: the only values allowed; empty: any.
+    """
 
     name: str
     default: OptionValue
     description: str
+    minimum: int | None = None
+    maximum: int | None = None
+    choices: tuple[str, ...] = ()
 
 
 @runtime_checkable
