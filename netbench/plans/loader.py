@@ -94,18 +94,15 @@ def _plan(raw: dict[str, Any], origin: str, parse_environment: ParseEnvironment)
         labels = [environment.label for environment in keys["environments"]]
         if keys["reference"] not in labels:
             mistakes.append(f"reference: {keys['reference']!r} is none of the plan's environments ({', '.join(labels)})")
-    shifted = {f"{name}": key for key, (name, _) in (_PLAN_KEYS | _PROFILE_KEYS).items()}
     try:
         plan = Plan.model_validate(keys)
     except ValidationError as error:
+        told = {line.partition(".")[0].partition(":")[0] for line in mistakes}
         for item in error.errors():
-            place = ".".join(shifted.get(str(part), str(part)) for part in item["loc"])
-            if place.partition(".")[0] == "environments" and any(line.startswith("environments") for line in mistakes):
-                continue  # said already, in better words
-            message = item["msg"].removeprefix("Value error, ")
-            if item["type"] == "extra_forbidden":
-                message = "there is no such key"
-            mistakes.append(f"{place or 'plan'}: {message}")
+            first = str(item["loc"][0]) if item["loc"] else ""
+            if first in ("environments", "profiles") and first in told and len(item["loc"]) == 1:
+                continue  # the list is short only because its members were refused above, in better words
+            mistakes.append(_mistake(item))
         plan = None
     if mistakes or plan is None:
         raise UsageError(
@@ -136,17 +133,70 @@ def _environments(raw: object, parse_environment: ParseEnvironment, mistakes: li
     return result
 
 
+def parse_profile(text: str) -> Profile:
+    """A profile as typed: `lineup`, or `lineup:streams=1000,pps=50000` for a shipped one with other figures.
+
+    Keys are those of a plan's profile table, and `pps`: packets per second of all streams together.
+
+    Raises:
+        UsageError: there is no such profile or key, or a value does not fit; all mistakes at once.
+    """
+    mistakes: list[str] = []
+    profile = _typed_profile(text, f"profile {text!r}", mistakes)
+    if profile is None or mistakes:
+        raise UsageError("\n".join(mistakes), f"shipped are {', '.join(shipped_profiles())}; docs/plans.md lists the keys")
+    return profile
+
+
+def _typed_profile(text: str, place: str, mistakes: list[str]) -> Profile | None:
+    name, _, options = text.partition(":")
+    shipped = shipped_profiles()
+    if name not in shipped:
+        mistakes.append(f"{place}: there is no profile {name!r}; shipped are {', '.join(shipped)}, others are tables of a plan")
+        return None
+    raw: dict[str, Any] = {}
+    for item in filter(None, options.split(",")):
+        key, equals, value = item.partition("=")
+        if not equals:
+            mistakes.append(f"{place}: {item!r} is no key=value")
+        raw[key.strip()] = value.strip()
+    pps = raw.pop("pps", None)
+    keys = {**shipped[name].model_dump(), **_translate(raw, _PROFILE_KEYS, place, mistakes), "name": text}
+    try:
+        profile = Profile.model_validate(keys)
+        if pps is not None:
+            bits_per_second = float(pps) / profile.streams * 8 * profile.payload_bytes
+            profile = Profile.model_validate({**profile.model_dump(), "bits_per_second": bits_per_second})
+    except ValidationError as error:
+        mistakes.extend(f"{place}: {_mistake(item)}" for item in error.errors())
+        return None
+    except ValueError:
+        mistakes.append(f"{place}: pps: {pps!r} is no number")
+        return None
+    return profile
+
+
+def _mistake(item: Any) -> str:
+    """One of pydantic's errors in the words of a plan's keys."""
+    typed = {name: key for key, (name, _) in (_PLAN_KEYS | _PROFILE_KEYS).items()}
+    place = ".".join(typed.get(str(part), str(part)) for part in item["loc"])
+    message = "there is no such key" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, ")
+    return f"{place or 'plan'}: {message}"
+
+
 def _profiles(raw: object, mistakes: list[str]) -> list[Any]:
     if not isinstance(raw, list):
         mistakes.append("profiles: a list is wanted, e.g. [\"iptv\"]")
         return []
-    shipped = shipped_profiles()
     result: list[Any] = []
     for index, item in enumerate(raw):
+        place = f"profiles.{index}"
         if isinstance(item, dict):
-            result.append(_translate(item, _PROFILE_KEYS, f"profiles.{index}", mistakes))
-        elif isinstance(item, str) and item in shipped:
-            result.append(shipped[item])
+            result.append(_translate(item, _PROFILE_KEYS, place, mistakes))
+        elif isinstance(item, str):
+            profile = _typed_profile(item, place, mistakes)
+            if profile is not None:
+                result.append(profile)
         else:
-            mistakes.append(f"profiles.{index}: there is no profile {item!r}; shipped are {', '.join(shipped)}, others are tables")
+            mistakes.append(f"{place}: a name or a table is wanted")
     return result

@@ -1,0 +1,173 @@
+"""An agent as the runner sees it: started at a site, listened to, told to start and stop, never left behind."""
+
+from __future__ import annotations
+
+import base64
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from netbench.errors import CannotRunError, NetbenchError, UsageError
+from netbench.protocol import Job, encode_job
+
+READY_TIMEOUT_S = 20.0
+_END_GRACE_S = 2.0
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+def agent_command(enter: Sequence[str] = ()) -> list[str]:
+    """The command line of an agent. -P: the installed package, not a folder that happens to stand here."""
+    return [*enter, sys.executable, "-P", "-m", "netbench.agent"]
+
+
+class AgentClient:
+    """One agent, from its start to its end. A context manager: on exit it is gone, whatever happened.
+
+    Args:
+        name: for messages, e.g. "the receiver at probe-2".
+        job: what it does.
+        enter: what stands before its command line (Site.enter).
+        on_progress: called from a thread with the data of each progress event.
+
+    Raises:
+        CannotRunError: it could not be started.
+    """
+
+    def __init__(self, name: str, job: Job, enter: Sequence[str] = (), on_progress: Progress | None = None) -> None:
+        self.name = name
+        self._on_progress = on_progress
+        self._log = bytearray()
+        self._errors = bytearray()
+        self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        try:
+            self._process = subprocess.Popen(
+                agent_command(enter),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C in the terminal is for the runner alone
+            )
+        except OSError as error:
+            raise CannotRunError(f"cannot start {name}: {error.strerror or error}") from error
+        self._threads = [
+            threading.Thread(target=self._listen, name=f"{name} events", daemon=True),
+            threading.Thread(target=self._collect_errors, name=f"{name} errors", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._say(encode_job(job))
+
+    def __enter__(self) -> AgentClient:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Return when it said `ready`.
+
+        Raises:
+            NetbenchError: it could not do its job, with its own words; or it said nothing in time.
+        """
+        self._wait_for("ready", timeout_s)
+
+    def start(self) -> None:
+        """Let a sender begin."""
+        self._say("start")
+
+    def stop(self) -> None:
+        """Let a receiver take what is queued and report; let a sender end early and report."""
+        self._say("stop")
+
+    def result(self, timeout_s: float | None) -> dict[str, Any]:
+        """Wait for its result; None: however long it takes.
+
+        Raises:
+            NetbenchError: it failed, with its own words; or it said nothing in time.
+        """
+        return self._wait_for("result", timeout_s)
+
+    @property
+    def packet_log(self) -> bytes:
+        """The packet log, complete once result() returned: entries of 16 bytes (struct nb_log_entry)."""
+        return bytes(self._log)
+
+    def close(self) -> None:
+        """End it: by its closed input, then by force."""
+        if self._process.stdin is not None:
+            try:
+                self._process.stdin.close()
+            except OSError:
+                pass
+        try:
+            self._process.wait(_END_GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for thread in self._threads:
+            thread.join(_END_GRACE_S)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            pass  # it has ended; its last words are told by the next wait
+
+    def _wait_for(self, wanted: str, timeout_s: float | None) -> dict[str, Any]:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            try:
+                event = self._events.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise CannotRunError(f"{self.name} said nothing for {timeout_s:.0f} s while {wanted!r} was awaited") from None
+            if event is None:
+                raise CannotRunError(f"{self.name} ended without a word: {self._last_words()}")
+            if event["event"] == wanted:
+                return dict(event.get("data", {}))
+            if event["event"] == "error":
+                raise _agent_error(self.name, event["data"])
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            try:
+                event = json.loads(line)
+            except ValueError:
+                self._errors += line
+                continue
+            if event.get("event") == "progress":
+                if self._on_progress is not None:
+                    self._on_progress(event["data"])
+            elif event.get("event") == "packet_log":
+                self._log += zlib.decompress(base64.b64decode(event["data"]["zlib_base64"]))
+            else:
+                self._events.put(event)
+        self._events.put(None)
+
+    def _collect_errors(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._errors += line
+
+    def _last_words(self) -> str:
+        self._threads[1].join(0.5)
+        lines = bytes(self._errors).decode(errors="replace").strip().splitlines()
+        status = self._process.poll()
+        return lines[-1] if lines else f"exit status {status}"
+
+
+def _agent_error(name: str, data: dict[str, Any]) -> NetbenchError:
+    kind: type[NetbenchError] = UsageError if data.get("kind") == "usage" else CannotRunError
+    return kind(f"{name} {data['message']}", data.get("remedy"))

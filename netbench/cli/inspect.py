@@ -1,0 +1,41 @@
+"""`netbench inspect`: facts and findings about this place, read only."""
+
+from __future__ import annotations
+
+import json as json_text
+from typing import Annotated, Optional
+
+import typer
+
+from netbench.errors import ExitCode, UsageError
+
+_TIMEOUT_S = 20.0
+
+
+def inspect(
+    interface: Annotated[Optional[str], typer.Option("-i", "--interface", metavar="IF", help="The interface that the probe would use.")] = None,
+    json: Annotated[bool, typer.Option("-J", "--json", help="Print JSON.")] = False,
+) -> int:
+    """Read what this place is, and check it against what a probe needs. Changes nothing."""
+    from netbench.agent_client import AgentClient
+    from netbench.compare.findings import findings
+    from netbench.interface import interface_index
+    from netbench.protocol import FactsJob
+    from netbench.report import listing
+
+    if interface is not None:
+        try:
+            interface_index(interface)
+        except OSError as error:
+            raise UsageError(f"cannot {error.strerror}", "list the interfaces here: ip -brief link") from error
+    with AgentClient("the facts' agent", FactsJob(interface=interface)) as agent:
+        facts = agent.result(_TIMEOUT_S)
+    absent = facts.pop("absent", {})
+    found = findings(facts)
+    if json:
+        typer.echo(
+            json_text.dumps({"facts": facts, "absent": absent, "findings": [item.model_dump() for item in found]}, indent=1, default=str)
+        )
+    else:
+        listing.print_inspection(facts, absent, found)
+    return ExitCode.FAIL if any(item.severity == "fail" for item in found) else ExitCode.PASS

@@ -1,0 +1,76 @@
+"""`netbench receive`: the receiving end by hand, of our own sender or of a stream that is there."""
+
+from __future__ import annotations
+
+import json as json_text
+from typing import Annotated, Optional
+
+import typer
+
+from netbench.errors import ExitCode, UsageError
+
+
+def receive(
+    targets: Annotated[
+        Optional[list[str]],
+        typer.Argument(metavar="[[S,]G[:port] | :port]…", help="Groups to join, or ports to listen on.", show_default=False),
+    ] = None,
+    group: Annotated[
+        Optional[list[str]], typer.Option("-g", "--group", metavar="[S,]G[:port]", help="A group to join, from source S only; repeatable.")
+    ] = None,
+    interface: Annotated[Optional[str], typer.Option("-i", "--interface", metavar="IF", help="Where groups are joined.")] = None,
+    port: Annotated[Optional[int], typer.Option("-p", "--port", metavar="PORT", help="UDP port (5004); alone: unicast.", min=1, max=65535)] = None,
+    streams: Annotated[int, typer.Option("--streams", metavar="N", help="N groups (or ports) counted up from the one named.", min=1)] = 1,
+    duration: Annotated[str, typer.Option("-t", "--duration", metavar="TIME", help="10, 30s, 1m30s; 0: until Ctrl-C.")] = "0",
+    backend: Annotated[str, typer.Option("-B", "--backend", metavar="socket|ring|pcap", help="How packets are captured.")] = "socket",
+    buffer: Annotated[str, typer.Option("--buffer", metavar="BYTES", help="Socket receive buffer asked for, e.g. 4M.")] = "0",
+    media_rate: Annotated[
+        str, typer.Option("--media-rate", metavar="RATE", help="Media rate of a stream for MDI's delay factor, e.g. 10M.")
+    ] = "0",
+    json: Annotated[bool, typer.Option("-J", "--json", help="Print a trial's records instead of the table.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No live table; only the result.")] = False,
+) -> int:
+    """Join groups or listen on ports, measure what arrives, until -t or Ctrl-C."""
+    from netbench.by_hand import run_by_hand
+    from netbench.cli.options import DEFAULT_PORT, duration_s, stream_specs
+    from netbench.metrics.passive import passive_reception
+    from netbench.plans.quantities import parse_bitrate
+    from netbench.protocol import ReceiveJob, StreamSpec
+    from netbench.report.live import ReceiveDisplay
+
+    named = [f"0.0.0.0{text}" if text.startswith(":") else text for text in [*(targets or []), *(group or [])]]
+    if not named:
+        if port is None:
+            raise UsageError("nothing to receive is named", "netbench receive -g 239.1.1.1:5004; or netbench receive -p 5004 for unicast")
+        named = [f"0.0.0.0:{port}"]
+    if backend not in ("socket", "ring", "pcap"):
+        raise UsageError(f"-B {backend}: there is no such backend", "take socket, ring or pcap")
+    if backend != "socket" and interface is None:
+        raise UsageError(f"-B {backend} watches an interface, and none is named", "add -i NAME; ip -brief link lists them")
+    seconds = duration_s(duration)
+    try:
+        buffer_bytes, media_rate_bps = round(parse_bitrate(buffer)), parse_bitrate(media_rate)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    listens: tuple[StreamSpec, ...] = stream_specs(named, port or DEFAULT_PORT, streams)
+    job = ReceiveJob(
+        listens=listens,
+        backend=backend,  # type: ignore[arg-type]  # checked above
+        interface=interface,
+        duration_ns=round(seconds * 1e9),
+        receive_buffer_bytes=buffer_bytes,
+        max_streams=max(4096, 2 * len(listens)),
+        media_rate_bps=media_rate_bps,
+        series_ns=1_000_000_000,
+    )
+    with ReceiveDisplay(quiet=quiet or json) as display:
+        raw, interrupted = run_by_hand("the receiver", job, display.ready, display.progress)
+    reception = passive_reception(raw, media_rate_bps=media_rate_bps or None)
+    if json:
+        typer.echo(json_text.dumps(reception.model_dump(mode="json"), indent=1))
+    else:
+        display.print_result(reception)
+    nothing = reception.received is None or reception.received.packets == 0
+    if nothing:
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.INTERRUPTED if interrupted and seconds else ExitCode.PASS

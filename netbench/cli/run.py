@@ -1,0 +1,67 @@
+"""`netbench run`: build each environment, measure, judge, report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from netbench.errors import ExitCode
+
+DEFAULT_OUTPUT = Path("reports/latest")
+
+
+def run(
+    plan: Annotated[Optional[Path], typer.Argument(metavar="[PLAN.toml]", help="A plan; none: host, macvlan and bridge.", show_default=False)] = None,
+    environment: Annotated[
+        Optional[list[str]],
+        typer.Option("-e", "--environment", metavar="ENV[:key=value,…]", help="Only these; repeatable. E.g. macvlan:receivers=3"),
+    ] = None,
+    profile: Annotated[
+        Optional[list[str]],
+        typer.Option("--profile", metavar="NAME[:key=value,…]", help="Only these; repeatable. E.g. lineup:streams=1000,pps=50000"),
+    ] = None,
+    samples: Annotated[Optional[int], typer.Option("--samples", metavar="N", help="Samples of each trial (3).", min=1)] = None,
+    duration: Annotated[Optional[str], typer.Option("-t", "--duration", metavar="TIME", help="Traffic of a trial: 10, 30s, 1m30s (2s).")] = None,
+    omit: Annotated[Optional[str], typer.Option("-O", "--omit", metavar="TIME", help="Warm-up before each trial, not counted.")] = None,
+    backend: Annotated[Optional[str], typer.Option("-B", "--backend", metavar="socket|ring|pcap", help="How the probe captures (socket).")] = None,
+    method: Annotated[Optional[str], typer.Option("--method", metavar="socket|frame", help="How the sender sends (socket).")] = None,
+    reference: Annotated[Optional[str], typer.Option("--reference", metavar="ENV", help="What the others are compared with (host).")] = None,
+    seed: Annotated[Optional[int], typer.Option("--seed", metavar="N", help="Of the order of trials.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where run.json and the report go.")] = DEFAULT_OUTPUT,
+    json: Annotated[bool, typer.Option("-J", "--json", help="Print run.json instead of the tables.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress; only the verdicts.")] = False,
+) -> int:
+    """Measure environments with real traffic and say which one a probe can be trusted in."""
+    from netbench.compare.verdict import exit_code
+    from netbench.cli.plan_choice import chosen_plan
+    from netbench.report import terminal, write_reports
+    from netbench.report.progress import RunProgress
+    from netbench.runner import run as measure
+
+    selected = chosen_plan(
+        plan,
+        environments=environment,
+        profiles=profile,
+        overrides={
+            "samples": samples,
+            "duration": duration,
+            "omit": omit,
+            "backend": backend,
+            "method": method,
+            "reference": reference,
+            "seed": seed,
+        },
+    )
+    with RunProgress(quiet=quiet or json) as progress:
+        result = measure(selected, output, progress, command=" ".join(["netbench", *sys.argv[1:]]))
+    files = write_reports(result, output)
+    if json:
+        sys.stdout.write(result.model_dump_json(indent=1) + "\n")
+    else:
+        terminal.print_run(result, files=[output / "run.json", *files])
+    if result.status == "interrupted":
+        return ExitCode.INTERRUPTED
+    return exit_code(result)

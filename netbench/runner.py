@@ -1,0 +1,248 @@
+"""One run, from plan to run.json: read this first.
+
+    enter the lab -> build each environment -> read facts and floor -> trials, interleaved -> judge -> save
+
+The file is saved after every trial, so that a run which is cut off still holds what was measured.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from netbench import __version__
+from netbench.agent_client import AgentClient
+from netbench.compare.findings import findings
+from netbench.compare.verdict import judge
+from netbench.environments import lab, registry
+from netbench.environments.base import BuiltEnvironment, Environment
+from netbench.errors import CannotRunError, NetbenchError
+from netbench.facts import counters
+from netbench.metrics.floor import build_floor
+from netbench.protocol import FactsJob, FloorJob
+from netbench.result import store
+from netbench.result.plan import EnvironmentPlan, Plan, Profile
+from netbench.result.records import EnvironmentRecord, Facts, Floor, Tool, Trial
+from netbench.result.run import Run
+from netbench.trial_runner import run_trial
+
+_FACTS_TIMEOUT_S = 20.0
+_FLOOR_TIMEOUT_S = 30.0
+
+
+class Observer(Protocol):
+    """Who watches a run: the terminal, or nobody."""
+
+    def plan_known(self, plan: Plan, trials: int) -> None:
+        """So many trials are to come."""
+
+    def step(self, what: str) -> None:
+        """Something other than a trial is being done: building, reading facts, measuring the floor."""
+
+    def trial_started(self, environment: str, profile: str, sample: int) -> None:
+        """A trial begins."""
+
+    def trial_ended(self, trial: Trial) -> None:
+        """A trial is over."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An environment of the plan that could be built."""
+
+    plan: EnvironmentPlan
+    built: BuiltEnvironment
+
+
+def run(plan: Plan, directory: Path, observer: Observer, command: str = "") -> Run:
+    """Measure a plan and save run.json into a directory.
+
+    Enters the lab: this process cannot leave its namespaces afterwards.
+
+    Returns:
+        The run, judged; its status is "interrupted" when Ctrl-C ended it.
+
+    Raises:
+        CannotRunError: no environment of the plan can be built here, or the directory cannot be written.
+    """
+    lab.enter()
+    path = directory / store.RUN_FILE
+    current = Run(
+        tool=Tool(version=__version__),
+        status="running",
+        started_at=_now(),
+        command=command,
+        plan=plan,
+        host=Facts(absent={"values": "not read yet"}),
+        floor=Floor(absent={"clock_cost_ns": "not measured yet"}),
+        environments=[],
+    )
+    store.save(current, path)  # a directory that cannot be written is told before anything is measured
+    observer.plan_known(plan, len(plan.environments) * len(plan.profiles) * plan.samples)
+    cpu_before = counters.read().values
+    try:
+        with ExitStack() as stack:
+            standing, records = _build(plan, stack, observer)
+            current = current.model_copy(update={"environments": records})
+            if not standing:
+                reasons = "; ".join(f"{record.label}: {record.reason}" for record in records)
+                raise CannotRunError(f"no environment of the plan can be built here: {reasons}", records[0].remedy)
+            observer.step("reading facts")
+            current = current.model_copy(update=_facts(standing, records))
+            observer.step("measuring the floor")
+            current = current.model_copy(update={"floor": _floor(standing[0])})
+            for item, profile, sample in _schedule(plan, standing):
+                trial = _trial(plan, profile, item, sample, observer)
+                current = current.model_copy(update={"trials": [*current.trials, trial]})
+                store.save(current, path)
+                if trial.status == "interrupted":
+                    raise KeyboardInterrupt
+        status = "complete"
+    except KeyboardInterrupt:
+        status = "interrupted"
+    floor = current.floor.model_copy(update={"steal_ratio": _steal_ratio(cpu_before, counters.read().values)})
+    current = current.model_copy(update={"status": status, "ended_at": _now(), "floor": floor})
+    comparison, verdicts = judge(current)
+    current = current.model_copy(update={"comparison": comparison, "verdicts": verdicts})
+    store.save(current, path)
+    return current
+
+
+def _build(plan: Plan, stack: ExitStack, observer: Observer) -> tuple[list[Standing], list[EnvironmentRecord]]:
+    """Build every environment that can be; the others are recorded with their reason."""
+    standing: list[Standing] = []
+    records: list[EnvironmentRecord] = []
+    for wanted in plan.environments:
+        observer.step(f"building {wanted.label}")
+        environment: Environment = registry.create(wanted.name)
+        unavailable = environment.available()
+        if unavailable is not None:
+            records.append(_unavailable(wanted, environment, unavailable.reason, unavailable.remedy))
+            continue
+        try:
+            built = stack.enter_context(environment.setup(dict(wanted.options)))
+        except CannotRunError as error:
+            records.append(_unavailable(wanted, environment, error.message, error.remedy))
+            continue
+        standing.append(Standing(wanted, built))
+        records.append(
+            EnvironmentRecord(
+                name=wanted.name,
+                label=wanted.label,
+                available=True,
+                description=environment.description,
+                receivers=len(built.receivers),
+                multicast_unsupported=built.multicast_unsupported,
+                injected=built.injected,
+                built_by=list(built.built_by),
+                interface=built.receivers[0].interface,
+                parent_interface=built.parent_interface,
+            )
+        )
+    return standing, records
+
+
+def _unavailable(wanted: EnvironmentPlan, environment: Environment, reason: str, remedy: str | None) -> EnvironmentRecord:
+    return EnvironmentRecord(
+        name=wanted.name, label=wanted.label, available=False, reason=reason, remedy=remedy, description=environment.description
+    )
+
+
+def _facts(standing: Sequence[Standing], records: Sequence[EnvironmentRecord]) -> dict[str, Any]:
+    """Facts of this host and of each place where a probe would sit; findings from these."""
+    with ExitStack() as stack:
+        host = stack.enter_context(AgentClient("the facts of this host", FactsJob()))
+        places = {
+            item.plan.label: stack.enter_context(
+                AgentClient(
+                    f"the facts of {item.plan.label}",
+                    FactsJob(interface=item.built.receivers[0].interface),
+                    item.built.receivers[0].enter,
+                )
+            )
+            for item in standing
+        }
+        host_facts = _facts_record(host)
+        read = {label: _facts_record(agent) for label, agent in places.items()}
+    described = []
+    for record in records:
+        facts = read.get(record.label)
+        if facts is None:
+            described.append(record)
+            continue
+        update = {
+            "facts": facts,
+            "findings": findings(facts.values),
+            "hardware_stamps": (facts.values.get("interface") or {}).get("timestamps"),
+        }
+        described.append(record.model_copy(update=update))
+    return {"host": host_facts, "environments": described}
+
+
+def _facts_record(agent: AgentClient) -> Facts:
+    try:
+        raw = agent.result(_FACTS_TIMEOUT_S)
+    except NetbenchError as error:
+        return Facts(absent={"values": error.message})
+    absent = raw.pop("absent", {})
+    return Facts(values=raw, absent=absent)
+
+
+def _floor(item: Standing) -> Floor:
+    with AgentClient("the floor's agent", FloorJob(), item.built.sender.enter) as agent:
+        try:
+            return build_floor(agent.result(_FLOOR_TIMEOUT_S))
+        except NetbenchError as error:
+            return Floor(absent={"clock_cost_ns": f"not measured: {error.message}"})
+
+
+def _schedule(plan: Plan, standing: Sequence[Standing]) -> Iterator[tuple[Standing, Profile, int]]:
+    """All trials, interleaved: every sample goes through every profile and environment before the next begins."""
+    shuffle = random.Random(plan.seed)
+    for sample in range(1, plan.samples + 1):
+        for profile in plan.profiles:
+            for item in shuffle.sample(list(standing), len(standing)):
+                yield item, profile, sample
+
+
+def _trial(plan: Plan, profile: Profile, item: Standing, sample: int, observer: Observer) -> Trial:
+    """One trial, whatever becomes of it: a refusal or Ctrl-C makes a trial without numbers, with the reason."""
+    observer.trial_started(item.plan.label, profile.name, sample)
+    started_at = _now()
+    try:
+        trial = run_trial(plan, profile, item.plan.label, item.built, sample=sample, started_at=started_at)
+    except (NetbenchError, KeyboardInterrupt) as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        reason = "stopped by the user before it was over" if isinstance(error, KeyboardInterrupt) else _in_one_sentence(error)
+        trial = Trial(
+            environment=item.plan.label,
+            profile=profile.name,
+            sample=sample,
+            status="interrupted" if interrupted else "error",
+            reason=reason,
+            started_at=started_at,
+            duration_s=plan.duration_s,
+            absent={"received": reason},
+        )
+    observer.trial_ended(trial)
+    return trial
+
+
+def _in_one_sentence(error: NetbenchError) -> str:
+    return f"{error.message} ({error.remedy})" if error.remedy else error.message
+
+
+def _steal_ratio(before: dict[str, int], after: dict[str, int]) -> float | None:
+    moved = counters.delta(before, after)
+    total = moved.get("cpu.total_ticks", 0)
+    return min(1.0, moved.get("cpu.steal_ticks", 0) / total) if total else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
