@@ -15,8 +15,8 @@
  * @port_high: last one; 0 with a @port_low of 0: all ports
  * @snapshot_bytes: bytes kept of a frame that passes
  *
- * Passes are Ethernet frames with UDP directly over IPv4 or IPv6. The kernel has taken a VLAN tag out of the frame before the
- * filter sees it. Later fragments carry no ports, and are refused.
+ * Passes are Ethernet frames with UDP directly over IPv4 or IPv6. The kernel has taken a VLAN tag out of the frame
+ * before the filter sees it. Later fragments carry no ports, and are refused.
  */
 void nb_port_filter_build(struct sock_filter *program, uint16_t port_low, uint16_t port_high, uint32_t snapshot_bytes);
 

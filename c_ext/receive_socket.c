@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* receive_socket.c - one UDP socket of a capture: its options, its groups, and what the kernel tells with each datagram. */
+/* receive_socket.c - one UDP socket of a capture: its options, its groups, what the kernel tells with a datagram. */
 #include "receive_socket.h"
 
 #include <arpa/inet.h>

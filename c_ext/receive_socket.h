@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* receive_socket.h - one UDP socket of a capture: its options, its groups, and what the kernel tells with each datagram. */
+/* receive_socket.h - one UDP socket of a capture: its options, its groups, what the kernel tells with a datagram. */
 #ifndef NB_RECEIVE_SOCKET_H
 #define NB_RECEIVE_SOCKET_H
 
@@ -39,8 +39,9 @@ uint32_t nb_receive_socket_buffer(int fd);
 int nb_receive_socket_drops(int fd, uint32_t *drops);
 
 /* Room for the control messages that these sockets deliver with a datagram. */
-#define NB_RECEIVE_CONTROL_BYTES                                                                                        \
-	(CMSG_SPACE(sizeof(struct in_pktinfo)) + CMSG_SPACE(sizeof(struct scm_timestamping)) + CMSG_SPACE(sizeof(uint32_t)))
+#define NB_RECEIVE_CONTROL_BYTES                                                               \
+	(CMSG_SPACE(sizeof(struct in_pktinfo)) + CMSG_SPACE(sizeof(struct scm_timestamping)) + \
+	 CMSG_SPACE(sizeof(uint32_t)))
 
 /* What the kernel told about a datagram; a stamp that it did not give is 0. */
 struct nb_receive_facts {

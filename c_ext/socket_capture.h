@@ -29,11 +29,11 @@ struct nb_socket_capture_config {
 
 struct nb_socket_capture_counts {
 	uint64_t packets;        /* taken out of the sockets */
-	uint64_t unasked;        /* of these, for an address that was not listened to (unicast to a group's port): not in the table */
+	uint64_t unasked;        /* of these, not asked for (unicast to a group's port): kept out of the table */
 	uint64_t truncated;      /* longer than the receive buffers; counted, their length is known */
-	uint64_t socket_drops;   /* refused by our sockets' full buffers (SK_MEMINFO_DROPS; exact after run() returned) */
-	uint64_t overflow_seen;  /* the same, as told packet by packet with SO_RXQ_OVFL */
-	uint64_t system_calls;   /* of the receive loop */
+	uint64_t socket_drops; /* refused by our sockets' full buffers (SK_MEMINFO_DROPS; exact once run() is over) */
+	uint64_t overflow_seen; /* the same, as told packet by packet with SO_RXQ_OVFL */
+	uint64_t system_calls; /* of the receive loop */
 	uint64_t batches;
 	uint64_t largest_batch;
 	uint32_t sockets;

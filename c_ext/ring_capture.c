@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* ring_capture.c - an AF_PACKET ring (TPACKET_V3): what a capture sees, with books that balance to the packet. */
+#include "ring_capture.h"
+
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "deadline.h"
+#include "packet.h"
+#include "ring_tap.h"
+
+/*
+ * Theory of operation
+ *
+ * The kernel writes frames into blocks of memory that it shares with us, and hands a block over when it is full or
+ * retire_ms old. We walk a block that is ours (TP_STATUS_USER), and give it back.
+ *
+ * At the end the tap is shut first (ring_tap.c tells how). From then on the kernel's books stand still: whatever it has
+ * counted is in the ring, or was a drop. The last block is not full, so its retirement is waited for, until all is
+ * walked: kernel_packets == frames + kernel_drops. Reading the kernel's statistics resets them, hence sums.
+ */
+
+/* How long closing the books may take beyond the retirement of a block. */
+#define CLOSE_NS (2 * NB_NS_PER_S)
+/* The kernel's statistics are read this often while running, so that their 32 bits cannot wrap. */
+#define STATISTICS_NS (NB_NS_PER_S / 10)
+
+struct nb_ring_capture {
+	struct nb_ring_tap tap;
+	uint32_t next; /* the block that is walked next */
+	bool shut;
+	pthread_mutex_t lock; /* of the counts */
+	struct nb_ring_capture_counts counts;
+};
+
+int nb_ring_capture_create(struct nb_ring_capture **result, const struct nb_ring_capture_config *config,
+			   struct nb_error *error)
+{
+	struct nb_ring_capture *capture;
+	int code;
+
+	*result = NULL;
+	capture = calloc(1, sizeof(*capture));
+	if (capture == NULL)
+		return nb_fail(error, -ENOMEM, "get memory for a ring capture");
+	pthread_mutex_init(&capture->lock, NULL);
+	code = nb_ring_tap_open(&capture->tap, config, error);
+	if (code < 0) {
+		nb_ring_capture_destroy(capture);
+		return code;
+	}
+	capture->counts.ring_bytes = capture->tap.ring_bytes;
+	*result = capture;
+	return 0;
+}
+
+void nb_ring_capture_destroy(struct nb_ring_capture *capture)
+{
+	if (capture == NULL)
+		return;
+	nb_ring_tap_close(&capture->tap);
+	pthread_mutex_destroy(&capture->lock);
+	free(capture);
+}
+
+/* Does the datagram claim more bytes than were on the wire? Of a first fragment that is true and no lie. */
+static bool longer_than_wire(const struct nb_packet *packet, const uint8_t *frame, uint32_t wire_bytes)
+{
+	const size_t headers = (size_t)(packet->payload - frame);
+	const bool first_fragment = packet->flow.family == 4 && (frame[20] & 0x20) != 0;
+
+	return !first_fragment && headers + packet->datagram_length > wire_bytes;
+}
+
+static void record_frame(struct nb_table *table, const struct tpacket3_hdr *header, const uint8_t *frame,
+			 int64_t read_ns, struct nb_ring_capture_counts *counts)
+{
+	struct nb_packet packet;
+	int code;
+
+	memset(&packet, 0, sizeof(packet));
+	counts->frames++;
+	code = nb_frame_parse(frame, header->tp_snaplen, &packet);
+	if (code == -ENOMSG) {
+		counts->not_udp++;
+		return;
+	}
+	if (code < 0 || longer_than_wire(&packet, frame, header->tp_len)) {
+		counts->damaged++;
+		return;
+	}
+	packet.received_ns = (int64_t)header->tp_sec * NB_NS_PER_S + header->tp_nsec;
+	packet.stamp_class = (header->tp_status & TP_STATUS_TS_RAW_HARDWARE) != 0 ? NB_STAMP_HARDWARE : NB_STAMP_KERNEL;
+	packet.read_ns = read_ns;
+	nb_table_record(table, &packet);
+	counts->datagrams++;
+}
+
+/*
+ * Walk the frames of one block; the caller holds the table's lock. The kernel is trusted, yet every offset is checked
+ * against the block: a kernel's mistake must not become ours.
+ */
+static int walk_block(const uint8_t *block, uint32_t block_bytes, struct nb_table *table,
+		      struct nb_ring_capture_counts *counts)
+{
+	const struct tpacket_hdr_v1 *description = &((const struct tpacket_block_desc *)block)->hdr.bh1;
+	const int64_t read_ns = nb_realtime_ns();
+	uint64_t offset = description->offset_to_first_pkt;
+
+	for (uint32_t left = description->num_pkts; left > 0; left--) {
+		const struct tpacket3_hdr *header;
+
+		if (offset % _Alignof(struct tpacket3_hdr) != 0 || offset + sizeof(*header) > block_bytes)
+			return -EBADMSG;
+		header = (const struct tpacket3_hdr *)(block + offset);
+		if (offset + header->tp_mac + header->tp_snaplen > block_bytes)
+			return -EBADMSG;
+		record_frame(table, header, block + offset + header->tp_mac, read_ns, counts);
+		if (left > 1 && header->tp_next_offset == 0)
+			return -EBADMSG;
+		offset += header->tp_next_offset;
+	}
+	return 0;
+}
+
+/* Add what walking one block has found. */
+static void add_walked(struct nb_ring_capture *capture, const struct nb_ring_capture_counts *walked)
+{
+	pthread_mutex_lock(&capture->lock);
+	capture->counts.frames += walked->frames;
+	capture->counts.datagrams += walked->datagrams;
+	capture->counts.not_udp += walked->not_udp;
+	capture->counts.damaged += walked->damaged;
+	capture->counts.blocks++;
+	capture->counts.losing_blocks += walked->losing_blocks;
+	pthread_mutex_unlock(&capture->lock);
+}
+
+/* Take the next block if it is ours. Return: 1 taken, 0 not ours yet, or -errno. */
+static int take_block(struct nb_ring_capture *capture, struct nb_table *table, struct nb_error *error)
+{
+	uint8_t *block = capture->tap.ring + (size_t)capture->next * capture->tap.block_bytes;
+	uint32_t *status = &((struct tpacket_block_desc *)block)->hdr.bh1.block_status;
+	const uint32_t seen = __atomic_load_n(status, __ATOMIC_ACQUIRE);
+	struct nb_ring_capture_counts walked = { 0 };
+	int code;
+
+	if ((seen & TP_STATUS_USER) == 0)
+		return 0;
+	walked.losing_blocks = (seen & TP_STATUS_LOSING) != 0;
+	nb_table_lock(table);
+	code = walk_block(block, capture->tap.block_bytes, table, &walked);
+	nb_table_unlock(table);
+	add_walked(capture, &walked);
+	if (code < 0)
+		return nb_fail(error, code, "walk block %u of the capture ring: a frame lies outside of it",
+			       capture->next);
+	__atomic_store_n(status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+	capture->next = (capture->next + 1) % capture->tap.blocks;
+	return 1;
+}
+
+static int read_statistics(struct nb_ring_capture *capture, struct nb_error *error)
+{
+	struct tpacket_stats_v3 statistics;
+	const int code = nb_ring_tap_statistics(&capture->tap, &statistics, error);
+
+	if (code < 0)
+		return code;
+	pthread_mutex_lock(&capture->lock);
+	capture->counts.kernel_packets += statistics.tp_packets; /* drops included */
+	capture->counts.kernel_drops += statistics.tp_drops;
+	capture->counts.freezes += statistics.tp_freeze_q_cnt;
+	pthread_mutex_unlock(&capture->lock);
+	return 0;
+}
+
+/* Until it is time to end. */
+static int follow_ring(struct nb_ring_capture *capture, struct nb_table *table, int64_t deadline_ns,
+		       const atomic_bool *stop, struct nb_error *error)
+{
+	int64_t statistics_due_ns = nb_monotonic_ns() + STATISTICS_NS;
+	int code = 0;
+
+	while (code >= 0 && !nb_deadline_reached(deadline_ns, stop)) {
+		code = take_block(capture, table, error);
+		if (code == 0)
+			code = nb_ring_tap_wait(&capture->tap, nb_deadline_sleep_ms(deadline_ns), error);
+		if (code >= 0 && nb_monotonic_ns() >= statistics_due_ns) {
+			code = read_statistics(capture, error);
+			statistics_due_ns = nb_monotonic_ns() + STATISTICS_NS;
+		}
+	}
+	return code < 0 ? code : 0;
+}
+
+static bool books_closed(const struct nb_ring_capture_counts *counts)
+{
+	return counts->kernel_packets == counts->frames + counts->kernel_drops;
+}
+
+/* The tap is shut: walk what is left, until every packet that the kernel counted is accounted for. */
+static int close_books(struct nb_ring_capture *capture, struct nb_table *table, struct nb_error *error)
+{
+	const int64_t deadline_ns = nb_monotonic_ns() + capture->tap.retire_ms * INT64_C(1000000) + CLOSE_NS;
+	struct nb_ring_capture_counts *counts = &capture->counts; /* only this thread writes them */
+	int code = read_statistics(capture, error);
+
+	while (code >= 0 && !books_closed(counts)) {
+		code = take_block(capture, table, error);
+		if (code != 0)
+			continue;
+		if (nb_monotonic_ns() >= deadline_ns)
+			return nb_fail(error, -ETIMEDOUT,
+				       "close the ring's books: %llu packets, %llu walked, %llu dropped",
+				       (unsigned long long)counts->kernel_packets, (unsigned long long)counts->frames,
+				       (unsigned long long)counts->kernel_drops);
+		nb_ring_tap_wait(&capture->tap, 1, NULL); /* an interface that went down does not matter any more */
+	}
+	return code < 0 ? code : 0;
+}
+
+int nb_ring_capture_run(struct nb_ring_capture *capture, struct nb_table *table, int64_t deadline_ns,
+			const atomic_bool *stop, struct nb_error *error)
+{
+	struct nb_error closing;
+	int code, closing_code;
+
+	if (capture->shut)
+		return nb_fail(error, -EALREADY, "run a ring capture a second time");
+	code = follow_ring(capture, table, deadline_ns, stop, error);
+	/* Also after a failure: the counts are then right up to it. */
+	capture->shut = true;
+	closing_code = nb_ring_tap_shut(&capture->tap, &closing);
+	if (closing_code == 0)
+		closing_code = close_books(capture, table, &closing);
+	if (code < 0 || closing_code == 0)
+		return code;
+	if (error != NULL)
+		*error = closing;
+	return closing_code;
+}
+
+void nb_ring_capture_read(struct nb_ring_capture *capture, struct nb_ring_capture_counts *counts)
+{
+	pthread_mutex_lock(&capture->lock);
+	*counts = capture->counts;
+	pthread_mutex_unlock(&capture->lock);
+}
