@@ -14,12 +14,10 @@ _SYSTEM_DIRECTORIES = ("/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin", "/bi
 
 
 class Program:
-    """A program that has been started; several run at once while their caller reads files.
-
-    A program that is missing or fails tells so when it is asked for its output, not before.
-    """
+    """A program that has been started; several run at once while their caller reads files."""
 
     def __init__(self, name: str, *arguments: str) -> None:
+        """Start it. One that is missing or fails tells so when it is asked for its output, not before."""
         self._name = name
         self._process: subprocess.Popen[str] | None = None
         self._reason = ""

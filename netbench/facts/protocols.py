@@ -1,4 +1,4 @@
-"""Counters of IP, UDP and the part of TcpExt that concerns every packet: /proc/net/snmp and /proc/net/netstat (RFC 4293, RFC 4113)."""
+"""Counters of IP and UDP, and the one of TcpExt that concerns every packet: /proc/net/snmp and netstat (RFC 4293, RFC 4113)."""
 
 from __future__ import annotations
 

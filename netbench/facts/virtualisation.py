@@ -23,6 +23,8 @@ _DMI_NAMES = {
     "microsoft corporation virtual machine": "hyperv",
     "bhyve": "bhyve",
 }
+# Found in the path of the control group -> the engine; the order decides, since Kubernetes runs containerd.
+_CONTAINER_GROUPS = {"kubepods": "kubernetes", "docker": "docker", "libpod": "podman", "lxc": "lxc", "containerd": "containerd"}
 # linux/capability.h; those that packet probes ask for
 _CAPABILITIES = {
     "DAC_OVERRIDE": 1,
@@ -86,7 +88,7 @@ def judge_container(membership: str, docker_mark: bool, podman_mark: bool, init_
         return {"engine": "podman", "evidence": "/run/.containerenv"}
     if init_environment:
         return {"engine": init_environment, "evidence": "the environment variable container"}
-    for sign, engine in (("kubepods", "kubernetes"), ("docker", "docker"), ("libpod", "podman"), ("lxc", "lxc"), ("containerd", "containerd")):
+    for sign, engine in _CONTAINER_GROUPS.items():
         if sign in membership:
             return {"engine": engine, "evidence": f"the control group's path says {sign!r}"}
     return {"engine": "none", "evidence": "no mark of a container engine"}
