@@ -9,6 +9,10 @@
 #include "histogram.h"
 #include "status.h"
 
+/* Bounds of a paced rate: one packet in 17 minutes, one in a nanosecond. */
+#define NB_PACER_RATE_MIN_PPS 1e-3
+#define NB_PACER_RATE_MAX_PPS 1e9
+
 struct nb_pacer_config {
 	uint64_t packets;        /* of the whole schedule; 0: endless */
 	double rate_pps;         /* > 0; or 0: as fast as possible (each packet is due at once, no lateness) */
@@ -28,7 +32,7 @@ void nb_pacer_start(struct nb_pacer *pacer, int64_t monotonic_ns);
  * nb_pacer_wait() - Wait until at least one packet is due.
  * @pacer: started
  * @most: packets that the caller can take at once
- * @stop: checked at least every 100 ms
+ * @stop: checked at least every 100 ms; NULL never stops
  *
  * Return: packets that are due now, 1..@most; 0 when the schedule has ended or @stop was set
  */
@@ -38,6 +42,8 @@ uint32_t nb_pacer_wait(struct nb_pacer *pacer, uint32_t most, const atomic_bool 
 int64_t nb_pacer_due(const struct nb_pacer *pacer, uint64_t index);
 /* Index of the next packet that nb_pacer_wait() will hand out. */
 uint64_t nb_pacer_next(const struct nb_pacer *pacer);
+/* Packets that were due when nb_pacer_wait() last handed some out: above nb_pacer_next() when the caller lags. */
+uint64_t nb_pacer_intended(const struct nb_pacer *pacer);
 /* @packet was handed to the kernel at @monotonic_ns: its lateness goes into the histogram (early counts as 0). */
 void nb_pacer_sent(struct nb_pacer *pacer, uint64_t index, int64_t monotonic_ns);
 const struct nb_histogram *nb_pacer_lateness(const struct nb_pacer *pacer);

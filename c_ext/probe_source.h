@@ -8,10 +8,12 @@
 #include "status.h"
 
 /*
- * Streams take turns, so that each is evenly spaced. Faults are per stream and exact, for proving receivers:
- * sequence s is skipped where (s + 1) % skip_every == 0, sent twice where (s + 1) % repeat_every == 0, and exchanged with
- * its successor where (s + 2) % swap_every == 0 (s + 1 goes out first: one reordered packet, RFC 4737). 0 turns a fault off.
- * A skipped sequence takes a turn of the schedule and sends nothing; a repeated one sends two datagrams in one turn.
+ * Streams take turns, so that each is evenly spaced. Faults are per stream and exact, for proving receivers: sequence
+ * s is skipped where (s + 1) % skip_every == 0, sent twice where (s + 1) % repeat_every == 0, and exchanged with its
+ * successor where (s + 2) % swap_every == 0 (s + 1 goes out first: one reordered packet, RFC 4737). 0 turns a fault
+ * off. A skipped sequence takes a turn of the schedule and sends nothing; a repeated one sends two datagrams in one
+ * turn. Skipping wins: a skipped sequence is neither repeated nor swapped, and what would have been its partner keeps
+ * its place. A swapped sequence may be repeated too. Pairs cannot overlap, so a swap_every of 1 acts as 2.
  */
 struct nb_faults {
 	uint32_t skip_every;
@@ -22,6 +24,10 @@ struct nb_faults {
 /*
  * One stream's books: sequences == sent + skipped + unsent; datagrams == sent + repeated.
  * A refused sequence stays used up: the receiver sees a hole there, and the books say that it is no loss.
+ *
+ * The books balance after every settled turn, also between the two turns of a swapped pair: once s + 1 went out, s
+ * counts as used up and skipped, until its own turn is settled. So a schedule that ends just there leaves s skipped:
+ * no loss either.
  */
 struct nb_source_counts {
 	uint64_t sequences; /* numbers used up, 0 .. sequences - 1 */
@@ -29,14 +35,15 @@ struct nb_source_counts {
 	uint64_t datagrams; /* taken by the local stack */
 	uint64_t skipped;
 	uint64_t repeated;
-	uint64_t swapped;   /* pairs */
+	uint64_t swapped;   /* pairs of which both were sent, the later one first */
 	uint64_t unsent;    /* sequences that the local stack refused altogether */
 	uint64_t refused;   /* datagrams that it refused */
 };
 
 struct nb_source; /* opaque */
 
-int nb_source_create(struct nb_source **source, uint32_t streams, const struct nb_faults *faults, struct nb_error *error);
+int nb_source_create(struct nb_source **source, uint32_t streams, const struct nb_faults *faults,
+		     struct nb_error *error);
 void nb_source_destroy(struct nb_source *source);
 
 /* What one turn of the schedule sends: @copies datagrams (0 skipped, 1, or 2) of @sequence on @stream (an index). */

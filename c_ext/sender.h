@@ -21,7 +21,7 @@ struct nb_sender_config {
 	const struct nb_sender_stream *streams;
 	uint32_t stream_count;
 	uint32_t session;
-	uint32_t payload_bytes;  /* UDP payload, NB_PROBE_LENGTH..65507 (frame sender: ..1472) */
+	uint32_t payload_bytes;  /* UDP payload, NB_PROBE_LENGTH..65507 (frame sender: what fits the MTU) */
 	struct nb_pacer_config pacer; /* rate and packets are turns over all streams together */
 	struct nb_faults faults;
 	uint32_t interface_index; /* 0: by routing (frame sender: required) */
@@ -37,7 +37,7 @@ struct nb_sender_config {
 /* Refusals of the local stack by errno, the usual ones apart. */
 struct nb_sender_errors {
 	uint64_t enobufs; /* qdisc or device queue full, told by IP_RECVERR */
-	uint64_t eagain;  /* socket buffer full */
+	uint64_t eagain;  /* socket buffer full; at rate 0, which misses no due time, it is waited for instead */
 	uint64_t other;
 	int last_other;   /* errno */
 };
@@ -49,7 +49,7 @@ struct nb_sender_counts {
 	uint64_t system_calls;
 	int64_t started_ns;      /* CLOCK_REALTIME; 0 not started */
 	int64_t ended_ns;        /* of the last datagram; 0 still running */
-	uint64_t intended;       /* turns whose time came while it ran */
+	uint64_t intended;       /* turns whose time came while it ran; more than were taken: the sender fell short */
 };
 
 #endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* pacer.c - when the next packet is due: an absolute schedule, slept to and then spun to. */
+#include "pacer.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "clock.h"
+
+/*
+ * Theory of operation
+ *
+ * Every due time is computed from the start, never from the packet before, so lateness does not add up: a packet that
+ * went out late leaves the next one where it was.
+ *
+ * The rate arrives as a double, which is a fraction with a power of two below it: rate = odd / 2^k, exactly. So the
+ * time between packets, 10^9 / rate, is the exact fraction
+ *
+ *	10^9 * 2^k / odd = numerator / denominator
+ *
+ * and due(i) = start + floor(i * numerator / denominator), with i rounded down to its burst. No rounding is carried
+ * from packet to packet, so nothing drifts, whatever i is. The product is below (due - start + 1) * denominator <
+ * 2^63 * 2^53 whenever the due time fits 63 bits, so 128 bits hold it; a product that overflows belongs to a time
+ * beyond the year 2262 and saturates.
+ *
+ * Waiting: an absolute sleep until spin_ns before the due time, because wake-ups are late by tens of microseconds,
+ * then spinning on the clock. The sleep is cut into slices, so that a stop is seen. When late, all packets that are
+ * due are handed out at once, as many as the caller can take: catching up costs few system calls.
+ *
+ * No real-time priority: a spinning thread under SCHED_FIFO runs into the kernel's real-time throttling, which takes
+ * 50 ms of each second away.
+ */
+
+__extension__ typedef unsigned __int128 nb_uint128;
+
+#define SPIN_DEFAULT_NS INT64_C(100000)
+#define SLEEP_SLICE_NS INT64_C(50000000)
+#define MANTISSA_BITS 53
+
+struct nb_pacer {
+	struct nb_pacer_config config;
+	nb_uint128 numerator; /* of the time between two packets in ns; 0 at rate 0 */
+	uint64_t denominator;
+	int64_t start_ns;
+	uint64_t next;
+	uint64_t intended; /* due when some were last handed out */
+	struct nb_histogram lateness;
+};
+
+/**
+ * set_interval() - The time between two packets as an exact fraction.
+ * @pacer: whose fraction is set
+ * @rate_pps: NB_PACER_RATE_MIN_PPS..NB_PACER_RATE_MAX_PPS
+ *
+ * Within these bounds the numerator stays below 2^92, so that a burst of 2^32 still fits 128 bits.
+ */
+static void set_interval(struct nb_pacer *pacer, double rate_pps)
+{
+	int exponent;
+	uint64_t mantissa = (uint64_t)ldexp(frexp(rate_pps, &exponent), MANTISSA_BITS);
+	unsigned int below = (unsigned int)(MANTISSA_BITS - exponent); /* rate = mantissa / 2^below, below >= 23 */
+
+	while (below > 0 && (mantissa & 1) == 0) {
+		mantissa >>= 1;
+		below--;
+	}
+	pacer->numerator = (nb_uint128)NB_NS_PER_S << below;
+	pacer->denominator = mantissa;
+}
+
+int nb_pacer_create(struct nb_pacer **pacer, const struct nb_pacer_config *config, struct nb_error *error)
+{
+	double rate = config->rate_pps;
+	struct nb_pacer *created;
+
+	/* Written so that a rate that is not a number is refused too. */
+	if (rate != 0 && !(rate >= NB_PACER_RATE_MIN_PPS && rate <= NB_PACER_RATE_MAX_PPS))
+		return nb_fail(error, -EINVAL, "pace at %g packets per second: neither 0 nor %g to %g", rate,
+			       NB_PACER_RATE_MIN_PPS, NB_PACER_RATE_MAX_PPS);
+	if (config->burst < 1)
+		return nb_fail(error, -EINVAL, "pace bursts of 0 packets");
+	if (config->spin_ns < 0)
+		return nb_fail(error, -EINVAL, "spin for a negative time");
+	created = calloc(1, sizeof(*created));
+	if (!created)
+		return nb_fail(error, -ENOMEM, "allocate a pacer");
+	created->config = *config;
+	if (config->spin_ns == 0)
+		created->config.spin_ns = SPIN_DEFAULT_NS;
+	if (rate != 0)
+		set_interval(created, rate);
+	nb_histogram_reset(&created->lateness);
+	*pacer = created;
+	return 0;
+}
+
+void nb_pacer_destroy(struct nb_pacer *pacer)
+{
+	free(pacer);
+}
+
+void nb_pacer_start(struct nb_pacer *pacer, int64_t monotonic_ns)
+{
+	pacer->start_ns = monotonic_ns;
+	pacer->next = 0;
+	pacer->intended = 0;
+	nb_histogram_reset(&pacer->lateness);
+}
+
+int64_t nb_pacer_due(const struct nb_pacer *pacer, uint64_t index)
+{
+	uint64_t paced = index - index % pacer->config.burst;
+	nb_uint128 offset;
+
+	if (pacer->numerator == 0)
+		return pacer->start_ns;
+	if (__builtin_mul_overflow(pacer->numerator, (nb_uint128)paced, &offset))
+		return INT64_MAX;
+	offset /= pacer->denominator;
+	if (offset > (nb_uint128)INT64_MAX - (nb_uint128)pacer->start_ns)
+		return INT64_MAX;
+	return pacer->start_ns + (int64_t)offset;
+}
+
+/**
+ * due_by() - How many packets of the schedule are due by a time: the inverse of nb_pacer_due().
+ * @pacer: started, with a rate
+ * @monotonic_ns: the time, not before the start
+ *
+ * floor(b * n / d) <= t  <=>  b * n < (t + 1) * d: so many bursts b, from 0 up to the ceiling of (t + 1) * d / n.
+ * Nothing overflows: t < 2^63, d < 2^53, and n of a burst < 2^124 leaves room for rounding up.
+ *
+ * Return: the count, at most that of the whole schedule
+ */
+static uint64_t due_by(const struct nb_pacer *pacer, int64_t monotonic_ns)
+{
+	nb_uint128 between_bursts = pacer->numerator * pacer->config.burst;
+	nb_uint128 bursts = ((nb_uint128)(monotonic_ns - pacer->start_ns) + 1) * pacer->denominator;
+	nb_uint128 packets = (bursts + between_bursts - 1) / between_bursts * pacer->config.burst;
+	uint64_t most = pacer->config.packets == 0 ? UINT64_MAX : pacer->config.packets;
+
+	return packets > most ? most : (uint64_t)packets;
+}
+
+uint64_t nb_pacer_next(const struct nb_pacer *pacer)
+{
+	return pacer->next;
+}
+
+uint64_t nb_pacer_intended(const struct nb_pacer *pacer)
+{
+	return pacer->intended;
+}
+
+static bool stopped(const atomic_bool *stop)
+{
+	return stop != NULL && atomic_load_explicit(stop, memory_order_relaxed);
+}
+
+/* Tell the other hyperthread that this one only waits. */
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/* Sleep until @wake_ns, or a slice of it: the caller looks at the clock again, so a signal may end it early. */
+static void sleep_towards(int64_t now_ns, int64_t wake_ns)
+{
+	int64_t until_ns = wake_ns - now_ns > SLEEP_SLICE_NS ? now_ns + SLEEP_SLICE_NS : wake_ns;
+	struct timespec until = {
+		.tv_sec = (time_t)(until_ns / NB_NS_PER_S),
+		.tv_nsec = (long)(until_ns % NB_NS_PER_S),
+	};
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
+/**
+ * reach() - Wait for a time.
+ * @pacer: knows how long to spin
+ * @due_ns: to be reached
+ * @stop: ends the wait
+ *
+ * Return: the time, @due_ns or later; 0 when stopped
+ */
+static int64_t reach(const struct nb_pacer *pacer, int64_t due_ns, const atomic_bool *stop)
+{
+	while (!stopped(stop)) {
+		int64_t now_ns = nb_monotonic_ns();
+
+		if (now_ns >= due_ns)
+			return now_ns;
+		if (due_ns - now_ns > pacer->config.spin_ns)
+			sleep_towards(now_ns, due_ns - pacer->config.spin_ns);
+		else
+			relax();
+	}
+	return 0;
+}
+
+uint32_t nb_pacer_wait(struct nb_pacer *pacer, uint32_t most, const atomic_bool *stop)
+{
+	uint64_t packets = pacer->config.packets == 0 ? UINT64_MAX : pacer->config.packets;
+	uint64_t due = packets - pacer->next;
+
+	if (due == 0 || stopped(stop))
+		return 0;
+	if (pacer->numerator != 0) {
+		int64_t now_ns = reach(pacer, nb_pacer_due(pacer, pacer->next), stop);
+
+		if (now_ns == 0)
+			return 0;
+		pacer->intended = due_by(pacer, now_ns);
+		due = pacer->intended - pacer->next;
+	}
+	if (due > most)
+		due = most;
+	pacer->next += due;
+	if (pacer->intended < pacer->next) /* at rate 0 a packet is due when it is taken */
+		pacer->intended = pacer->next;
+	return (uint32_t)due;
+}
+
+void nb_pacer_sent(struct nb_pacer *pacer, uint64_t index, int64_t monotonic_ns)
+{
+	int64_t late_ns;
+
+	if (pacer->numerator == 0)
+		return;
+	late_ns = monotonic_ns - nb_pacer_due(pacer, index);
+	nb_histogram_record(&pacer->lateness, late_ns > 0 ? (uint64_t)late_ns : 0);
+}
+
+const struct nb_histogram *nb_pacer_lateness(const struct nb_pacer *pacer)
+{
+	return &pacer->lateness;
+}

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT */
+/* sender.c - what both senders share: turns become probes, probes leave in batches, the books are kept. */
+#include "sender.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "sender_private.h"
+
+/*
+ * Theory of operation
+ *
+ * The pacer says how many turns are due, the source says what each of them sends, the batch holds the messages. All
+ * that can be prepared is prepared first; then the clock is read, the stamp written into the probes, and the system
+ * call made. On time, a batch is one turn and its stamp is exact to the tens of nanoseconds that encoding takes; a
+ * batch of several is a burst or a catch-up, and one stamp serves it.
+ *
+ * sendmmsg() returns at the first message that is refused, and swallows the reason if any message before it was
+ * taken. So the message that it stopped at is offered again, alone in front, and what is said then counts.
+ *
+ * A refusal can belong to an older datagram: an ICMP error (port unreachable) sets the socket's pending error, and
+ * the next send returns it without having tried. The error queue is drained and the message offered again; only a
+ * message that is refused for itself is counted.
+ *
+ * One thread runs, others read: the running thread keeps its own counts and publishes them under the lock once a
+ * batch.
+ */
+
+#define START_LEAD_NS INT64_C(1000000) /* so that the first packet can be on time */
+#define WRITABLE_SLICE_MS 50
+#define OFFERS_AGAIN 2 /* of a message whose refusal may belong to an older one */
+#define OFFSET_SAMPLES 8
+
+static int check_config(const struct nb_sender_config *config, struct nb_error *error)
+{
+	if (config->stream_count == 0)
+		return nb_fail(error, -EINVAL, "send on 0 streams");
+	if (config->payload_bytes < NB_PROBE_LENGTH || config->payload_bytes > 65507)
+		return nb_fail(error, -EINVAL, "send a payload of %u bytes: not within %u to 65507", config->payload_bytes,
+			       NB_PROBE_LENGTH);
+	if (config->ttl == 0)
+		return nb_fail(error, -EINVAL, "send with a TTL of 0");
+	if (config->dscp > 63)
+		return nb_fail(error, -EINVAL, "send with DSCP %u: above 63", config->dscp);
+	for (uint32_t i = 0; i < config->stream_count; i++) {
+		static const uint8_t nowhere[4];
+
+		if (config->streams[i].port == 0)
+			return nb_fail(error, -EINVAL, "send stream %u to port 0", config->streams[i].stream);
+		if (memcmp(config->streams[i].destination, nowhere, sizeof(nowhere)) == 0)
+			return nb_fail(error, -EINVAL, "send stream %u to 0.0.0.0", config->streams[i].stream);
+	}
+	return 0;
+}
+
+/* What does not change from message to message: where its parts lie. */
+static void lay_out_batch(struct nb_sender *sender)
+{
+	struct nb_sender_batch *batch = &sender->batch;
+
+	for (uint32_t i = 0; i < NB_SENDER_BATCH; i++) {
+		batch->parts[i][0].iov_base = batch->heads[i];
+		batch->parts[i][0].iov_len = sender->header_bytes + NB_PROBE_LENGTH;
+		batch->parts[i][1].iov_base = sender->padding;
+		batch->parts[i][1].iov_len = sender->padding_bytes;
+		batch->messages[i].msg_hdr.msg_iov = batch->parts[i];
+		batch->messages[i].msg_hdr.msg_iovlen = sender->padding_bytes > 0 ? 2 : 1;
+	}
+}
+
+int nb_sender_init(struct nb_sender *sender, const struct nb_sender_config *config, uint32_t header_bytes,
+		   nb_sender_address *address, struct nb_error *error)
+{
+	int result = check_config(config, error);
+
+	if (result)
+		return result;
+	sender->config = *config;
+	sender->header_bytes = header_bytes;
+	sender->address = address;
+	sender->fd = -1;
+	sender->padding_bytes = config->payload_bytes - NB_PROBE_LENGTH;
+	sender->streams = calloc(config->stream_count, sizeof(sender->streams[0]));
+	sender->padding = calloc(1, sender->padding_bytes + 1);
+	if (!sender->streams || !sender->padding) {
+		result = nb_fail(error, -ENOMEM, "allocate a sender of %u streams", config->stream_count);
+		goto free_memory;
+	}
+	memcpy(sender->streams, config->streams, config->stream_count * sizeof(sender->streams[0]));
+	sender->config.streams = sender->streams;
+	for (uint32_t i = 0; i < sender->padding_bytes; i++)
+		sender->padding[i] = (uint8_t)i;
+	result = nb_pacer_create(&sender->pacer, &config->pacer, error);
+	if (result)
+		goto free_memory;
+	result = nb_source_create(&sender->source, config->stream_count, &config->faults, error);
+	if (result)
+		goto destroy_pacer;
+	result = -pthread_mutex_init(&sender->lock, NULL);
+	if (result) {
+		nb_fail(error, result, "make a lock");
+		goto destroy_source;
+	}
+	lay_out_batch(sender);
+	return 0;
+
+destroy_source:
+	nb_source_destroy(sender->source);
+destroy_pacer:
+	nb_pacer_destroy(sender->pacer);
+free_memory:
+	free(sender->padding);
+	free(sender->streams);
+	return result;
+}
+
+void nb_sender_release(struct nb_sender *sender)
+{
+	if (sender->fd >= 0)
+		close(sender->fd);
+	pthread_mutex_destroy(&sender->lock);
+	nb_source_destroy(sender->source);
+	nb_pacer_destroy(sender->pacer);
+	free(sender->padding);
+	free(sender->streams);
+}
+
+int nb_sender_set_buffer(int fd, uint32_t bytes, struct nb_error *error)
+{
+	int wanted = bytes > INT32_MAX / 2 ? INT32_MAX / 2 : (int)bytes; /* the kernel doubles it */
+
+	if (bytes == 0)
+		return 0;
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof(wanted)) == 0)
+		return 0;
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof(wanted)) != 0)
+		return nb_fail(error, -errno, "set a send buffer of %u bytes", bytes);
+	return 0;
+}
+
+/* CLOCK_REALTIME minus CLOCK_MONOTONIC, from the pair of readings that lay closest together. */
+static int64_t realtime_offset_ns(void)
+{
+	int64_t closest_ns = INT64_MAX;
+	int64_t offset_ns = 0;
+
+	for (int i = 0; i < OFFSET_SAMPLES; i++) {
+		int64_t before_ns = nb_monotonic_ns();
+		int64_t realtime_ns = nb_realtime_ns();
+		int64_t apart_ns = nb_monotonic_ns() - before_ns;
+
+		if (apart_ns < closest_ns) {
+			closest_ns = apart_ns;
+			offset_ns = realtime_ns - before_ns - apart_ns / 2;
+		}
+	}
+	return offset_ns;
+}
+
+static void publish(struct nb_sender *sender)
+{
+	pthread_mutex_lock(&sender->lock);
+	sender->published = sender->counts;
+	pthread_mutex_unlock(&sender->lock);
+}
+
+static void begin(struct nb_sender *sender)
+{
+	int64_t lead_ns = sender->config.pacer.rate_pps == 0 ? 0 : START_LEAD_NS;
+	int64_t start_ns;
+
+	sender->realtime_offset_ns = realtime_offset_ns();
+	start_ns = nb_monotonic_ns() + lead_ns;
+	pthread_mutex_lock(&sender->lock); /* the start empties the pacer's histogram */
+	nb_pacer_start(sender->pacer, start_ns);
+	pthread_mutex_unlock(&sender->lock);
+	sender->counts.started_ns = start_ns + sender->realtime_offset_ns;
+	publish(sender);
+}
+
+/* The next @turns turns of the schedule, and a message for each datagram that they send. */
+static void compose(struct nb_sender *sender, uint32_t turns)
+{
+	struct nb_sender_batch *batch = &sender->batch;
+
+	batch->first = nb_pacer_next(sender->pacer) - turns;
+	batch->turn_count = turns;
+	batch->message_count = 0;
+	for (uint32_t i = 0; i < turns; i++) {
+		nb_source_next(sender->source, &batch->turns[i]);
+		batch->accepted[i] = 0;
+		for (uint32_t copy = 0; copy < batch->turns[i].copies; copy++)
+			batch->turn_of[batch->message_count++] = i;
+	}
+}
+
+/* When a turn was to be sent, as its probe says. Without a rate there is no plan but now. */
+static int64_t scheduled_ns(const struct nb_sender *sender, uint64_t index)
+{
+	if (sender->config.pacer.rate_pps == 0)
+		return sender->batch.sent_ns;
+	return nb_pacer_due(sender->pacer, index) + sender->realtime_offset_ns;
+}
+
+/* Read the clock and write the messages: as late as possible. */
+static void stamp(struct nb_sender *sender)
+{
+	struct nb_sender_batch *batch = &sender->batch;
+
+	batch->handed_ns = nb_monotonic_ns();
+	batch->sent_ns = nb_realtime_ns();
+	for (uint32_t i = 0; i < batch->message_count; i++) {
+		const struct nb_turn *turn = &batch->turns[batch->turn_of[i]];
+		const struct nb_probe probe = {
+			.session = sender->config.session,
+			.stream = sender->streams[turn->stream].stream,
+			.sequence = turn->sequence,
+			.scheduled_ns = scheduled_ns(sender, batch->first + batch->turn_of[i]),
+			.sent_ns = batch->sent_ns,
+		};
+
+		nb_probe_encode(batch->heads[i] + sender->header_bytes, NB_PROBE_LENGTH, &probe);
+		sender->address(sender, turn->stream, &batch->messages[i].msg_hdr, batch->heads[i]);
+	}
+}
+
+/* Could an ICMP error about an older datagram be behind it? */
+static bool may_be_of_older(int code)
+{
+	switch (code) {
+	case ECONNREFUSED:
+	case EHOSTUNREACH:
+	case EHOSTDOWN:
+	case ENETUNREACH:
+	case ENONET:
+	case ENOPROTOOPT:
+	case EPROTO:
+	case EMSGSIZE:
+	case EOPNOTSUPP:
+	case EACCES:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Will no datagram of this sender ever be taken again? */
+static bool is_final(int code)
+{
+	return code == EBADF || code == ENOTSOCK || code == EFAULT || code == ENODEV || code == ENXIO;
+}
+
+/* Empty the error queue; the kernel clears the pending error with it. */
+static void drain_errors(int fd)
+{
+	struct msghdr nothing = {0};
+
+	while (recvmsg(fd, &nothing, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0)
+		nothing = (struct msghdr){0};
+}
+
+/* The socket buffer is full, and no due time is missed by waiting: until it is writable, or for a slice. */
+static void await_writable(int fd)
+{
+	struct pollfd wait = {.fd = fd, .events = POLLOUT};
+
+	if (poll(&wait, 1, WRITABLE_SLICE_MS) > 0 && (wait.revents & POLLERR))
+		drain_errors(fd);
+}
+
+static bool stopped(const atomic_bool *stop)
+{
+	return stop != NULL && atomic_load_explicit(stop, memory_order_relaxed);
+}
+
+/**
+ * offer_again() - Should the message that was just refused be offered again, at once?
+ * @sender: whose message it is
+ * @code: the errno of the refusal
+ * @offers: how often this message was offered because of an older one
+ * @stop: ends the waiting
+ *
+ * Return: true when it was not refused for itself, or may be taken now
+ */
+static bool offer_again(const struct nb_sender *sender, int code, uint32_t *offers, const atomic_bool *stop)
+{
+	if (code == EINTR)
+		return true;
+	if (code == EAGAIN && sender->config.pacer.rate_pps == 0 && !stopped(stop)) {
+		await_writable(sender->fd);
+		return true;
+	}
+	if (may_be_of_older(code) && *offers < OFFERS_AGAIN) {
+		drain_errors(sender->fd);
+		++*offers;
+		return true;
+	}
+	return false;
+}
+
+static void count_refusals(struct nb_sender_errors *errors, int code, uint32_t refused)
+{
+	if (code == ENOBUFS) {
+		errors->enobufs += refused;
+	} else if (code == EAGAIN) {
+		errors->eagain += refused;
+	} else {
+		errors->other += refused;
+		errors->last_other = code;
+	}
+}
+
+/**
+ * transmit() - Hand the batch to the kernel, message by message accepted or refused.
+ * @sender: its batch is stamped
+ * @stop: ends a wait for room
+ * @error: what failed for good
+ *
+ * Return: 0, or -errno when nothing can be sent any more; the rest of the batch is refused with it
+ */
+static int transmit(struct nb_sender *sender, const atomic_bool *stop, struct nb_error *error)
+{
+	struct nb_sender_batch *batch = &sender->batch;
+	uint32_t offers = 0;
+	uint32_t at = 0;
+
+	while (at < batch->message_count) {
+		int taken = sendmmsg(sender->fd, batch->messages + at, batch->message_count - at,
+				     MSG_DONTWAIT | MSG_NOSIGNAL);
+		uint32_t refused;
+		int code;
+
+		sender->counts.system_calls++;
+		if (taken > 0) {
+			for (int i = 0; i < taken; i++)
+				batch->accepted[batch->turn_of[at++]]++;
+			offers = 0;
+			continue;
+		}
+		code = errno;
+		if (offer_again(sender, code, &offers, stop))
+			continue;
+		refused = is_final(code) ? batch->message_count - at : 1;
+		count_refusals(&sender->counts.errors, code, refused);
+		if (is_final(code))
+			return nb_fail(error, -code, "send datagram %u of %u at once", at + 1, batch->message_count);
+		at++;
+		offers = 0;
+	}
+	return 0;
+}
+
+/* Enter the batch into the books. */
+static void settle(struct nb_sender *sender)
+{
+	const struct nb_sender_batch *batch = &sender->batch;
+	struct nb_sender_counts *counts = &sender->counts;
+
+	pthread_mutex_lock(&sender->lock);
+	for (uint32_t i = 0; i < batch->turn_count; i++) {
+		nb_source_settle(sender->source, &batch->turns[i], batch->accepted[i]);
+		if (batch->accepted[i] == 0)
+			continue;
+		nb_pacer_sent(sender->pacer, batch->first + i, batch->handed_ns);
+		counts->bytes += (uint64_t)batch->accepted[i] * sender->config.payload_bytes;
+	}
+	counts->intended = nb_pacer_intended(sender->pacer);
+	sender->published = *counts;
+	pthread_mutex_unlock(&sender->lock);
+}
+
+int nb_sender_run(struct nb_sender *sender, const atomic_bool *stop, struct nb_error *error)
+{
+	/* A repeated turn takes two messages. */
+	uint32_t most = sender->config.faults.repeat_every == 0 ? NB_SENDER_BATCH : NB_SENDER_BATCH / 2;
+	int64_t last_ns = 0;
+	uint32_t turns;
+	int result = 0;
+
+	if (atomic_exchange(&sender->begun, true))
+		return nb_fail(error, -EALREADY, "run a sender for the second time");
+	begin(sender);
+	while (result == 0 && (turns = nb_pacer_wait(sender->pacer, most, stop)) > 0) {
+		uint64_t bytes_before = sender->counts.bytes;
+
+		compose(sender, turns);
+		stamp(sender);
+		result = transmit(sender, stop, error);
+		settle(sender);
+		if (sender->counts.bytes > bytes_before)
+			last_ns = sender->batch.sent_ns;
+	}
+	sender->counts.ended_ns = last_ns != 0 ? last_ns : nb_realtime_ns();
+	publish(sender);
+	return result;
+}
+
+void nb_sender_read(struct nb_sender *sender, struct nb_sender_counts *counts)
+{
+	pthread_mutex_lock(&sender->lock);
+	*counts = sender->published;
+	for (uint32_t i = 0; i < sender->config.stream_count; i++) {
+		struct nb_source_counts stream;
+
+		nb_source_read(sender->source, i, &stream);
+		counts->total.sequences += stream.sequences;
+		counts->total.sent += stream.sent;
+		counts->total.datagrams += stream.datagrams;
+		counts->total.skipped += stream.skipped;
+		counts->total.repeated += stream.repeated;
+		counts->total.swapped += stream.swapped;
+		counts->total.unsent += stream.unsent;
+		counts->total.refused += stream.refused;
+	}
+	pthread_mutex_unlock(&sender->lock);
+}
+
+void nb_sender_read_stream(struct nb_sender *sender, uint32_t index, struct nb_source_counts *counts)
+{
+	if (index >= sender->config.stream_count) {
+		memset(counts, 0, sizeof(*counts));
+		return;
+	}
+	pthread_mutex_lock(&sender->lock);
+	nb_source_read(sender->source, index, counts);
+	pthread_mutex_unlock(&sender->lock);
+}
+
+void nb_sender_lateness(struct nb_sender *sender, struct nb_histogram *histogram)
+{
+	pthread_mutex_lock(&sender->lock);
+	*histogram = *nb_pacer_lateness(sender->pacer);
+	pthread_mutex_unlock(&sender->lock);
+}
