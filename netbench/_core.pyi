@@ -5,17 +5,11 @@ order. All times are integer nanoseconds; receive and send stamps are CLOCK_REAL
 """
 
 from collections.abc import Sequence
-from typing import TypedDict
+
+from netbench.core import HistogramData
 
 ABI_VERSION: int  # raised when a signature or a key below changes
 PROBE_LENGTH: int
-
-class HistogramData(TypedDict):
-    count: int
-    sum: int
-    min: int | None  # None when count == 0
-    max: int | None
-    buckets: list[tuple[int, int, int]]  # (lower, upper, count): lower <= value < upper; only those that count
 
 class Histogram:
     def __init__(self) -> None: ...

@@ -6,6 +6,8 @@ says so and what to type. What each name does stands in netbench/_core.pyi.
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from netbench.errors import CannotRunError
 
 EXPECTED_ABI_VERSION = 1  # of netbench/_core.pyi; raised together with ABI_VERSION in c_ext/module.c
@@ -28,7 +30,6 @@ from netbench._core import (  # noqa: E402  only a core that fits is handed on
     PROBE_LENGTH,
     FrameSender,
     Histogram,
-    HistogramData,
     RingCapture,
     SocketCapture,
     SocketSender,
@@ -40,6 +41,25 @@ from netbench._core import (  # noqa: E402  only a core that fits is handed on
     timestamp_capabilities,
     wakeup_latency,
 )
+
+
+class HistogramData(TypedDict):
+    """Counts of nanoseconds, as the core tells them.
+
+    Attributes:
+        count: recorded values.
+        sum: of all of them, exact.
+        min: smallest, exact; None when there is none.
+        max: largest, exact; None when there is none.
+        buckets: (lower, upper, count) with lower <= value < upper; only those that count.
+    """
+
+    count: int
+    sum: int
+    min: int | None
+    max: int | None
+    buckets: list[tuple[int, int, int]]
+
 
 __all__ = [
     "EXPECTED_ABI_VERSION",
