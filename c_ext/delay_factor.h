@@ -7,8 +7,8 @@
 
 /*
  * Interval 1 s, from just after its last packet to just after the next interval's last packet. VB(0) = 0; for packet i
- * at T_i since the interval began VB(i,pre) = sum of earlier bytes - MR * T_i, VB(i,post) = VB(i,pre) + B_i; DF =
- * (VB_max - VB_min) / MR. A perfect CBR stream gives B / MR.
+ * at T_i since the interval began VB(i,pre) = sum of earlier bytes - MR * T_i, VB(i,post) = VB(i,pre) + B_i;
+ * DF = (VB_max - VB_min) / MR. A perfect CBR stream gives B / MR.
  */
 struct nb_delay_factor {
 	double bytes_per_ns; /* media rate; 0 disables */

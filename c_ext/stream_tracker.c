@@ -12,22 +12,22 @@
 /**
  * DOC: Theory of operation
  *
- * The newest sequences are *open*: a bitmap remembers which of them arrived, so a copy is told from a late one. Open
- * are
+ * The newest sequences are *open*: a bitmap remembers which of them arrived, so that a copy is told from a late packet.
+ * Open are
  *
  *	last - open + 1 .. last		(open <= reorder_window)
  *
  * and everything below is *settled*: what had not arrived by then is lost, and what still comes from there is beyond
  * the window. Sequence s has bit s mod reorder_window; bits that stand for no open sequence are 0. Open sequences are
- * named by their distance from `last`, never by their own bounds, so that no addition can overflow, not even at 2^64 -
- * 1.
+ * named by their distance from `last`, never by their own bounds, so that nothing can overflow, not even at the highest
+ * sequence there is.
  *
  * A sequence above `last` advances the window. What leaves it at the bottom is settled in order of sequence, whence RFC
  * 3357's loss periods are maximal runs without looking back. A jump past the whole window settles at most the bitmap,
  * one word at a time, and the rest of the gap as one number: 2^60 costs no more than reorder_window.
  *
- * The first packet opens the sequences below it too, for its elder brothers may be late. They are no holes until one of
- * them comes and becomes `first`; what lies between is then open, and the books close:
+ * The first packet opens the sequences below it too, since those sent before it may be late. They are no holes until one
+ * of them comes and becomes `first`; what lies between is then open, and the books close:
  *
  *	unique + lost == last - first + 1	once all is settled (finish), modulo 2^64
  *	packets == unique + duplicate + beyond_window
