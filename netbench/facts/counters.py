@@ -1,6 +1,7 @@
 """Every counter that may explain a lost packet, and what moved between two readings.
 
-Of the network namespace that this process is in. Names, a dot between the parts (an interface's own name may hold dots: the counter is what stands behind the last one):
+Of the network namespace that this process is in, unless said otherwise. Names, a dot between the parts
+(an interface's own name may hold dots: the counter is what stands behind the last one):
 
     softnet.dropped  softnet.time_squeeze                whole machine
     link.<if>.<rx_packets, rx_dropped, …>                raw: rx_dropped does not include rx_missed_errors

@@ -7,6 +7,7 @@ import platform
 from typing import Any
 
 from netbench.facts.reading import Answer, Unreadable, collect, read_text
+from netbench.facts.virtualisation import sees_machine_processes
 
 
 def read() -> Answer:
@@ -89,12 +90,7 @@ def _physical_cores() -> int:
 
 
 def _irqbalance_running() -> bool:
-    initial_pid_namespace = "pid:[4026531836]"  # PROC_PID_INIT_INO
-    try:
-        visible = os.readlink("/proc/self/ns/pid") == initial_pid_namespace
-    except OSError as error:
-        raise Unreadable(f"/proc/self/ns/pid: {error.strerror}") from error
-    if not visible:
+    if not sees_machine_processes():
         raise Unreadable("this PID namespace does not see the machine's processes")
     return any(process.info["name"] == "irqbalance" for process in _psutil().process_iter(["name"]))
 

@@ -73,7 +73,9 @@ def judge_hypervisor(dmi: str, cpuinfo: str, hypervisor_type: str) -> dict[str, 
     return {"name": "none", "evidence": "no sign in /sys/hypervisor, DMI and the processor's flags"}
 
 
-def judge_container(membership: str, docker_mark: bool, podman_mark: bool, init_environment: str) -> dict[str, str]:
+def judge_container(
+    membership: str, docker_mark: bool, podman_mark: bool, init_environment: str, root_of_machine: bool
+) -> dict[str, str]:
     """Container engine (`none`: no sign of one) and what gave it away.
 
     Args:
@@ -81,7 +83,11 @@ def judge_container(membership: str, docker_mark: bool, podman_mark: bool, init_
         docker_mark: /.dockerenv exists.
         podman_mark: /run/.containerenv exists.
         init_environment: the variable `container` of the container's first process; empty when unset or unreadable.
+        root_of_machine: the root directory is that of the machine's first process.
     """
+    if root_of_machine:
+        leftover = "; the image that it was made from left a container's mark" if docker_mark or podman_mark else ""
+        return {"engine": "none", "evidence": f"the root directory is that of the machine's first process{leftover}"}
     if docker_mark:
         return {"engine": "docker", "evidence": "/.dockerenv"}
     if podman_mark:
@@ -133,8 +139,31 @@ def _container() -> dict[str, str]:
     environment = _text_or_nothing("/proc/1/environ").split("\0")
     variable = next((entry.partition("=")[2] for entry in environment if entry.startswith("container=")), "")
     return judge_container(
-        _text_or_nothing("/proc/self/cgroup"), os.path.exists("/.dockerenv"), os.path.exists("/run/.containerenv"), variable
+        membership=_text_or_nothing("/proc/self/cgroup"),
+        docker_mark=os.path.exists("/.dockerenv"),
+        podman_mark=os.path.exists("/run/.containerenv"),
+        init_environment=variable,
+        root_of_machine=_root_of_machine(),
     )
+
+
+def _root_of_machine() -> bool:
+    try:
+        return sees_machine_processes() and os.path.samefile("/", "/proc/1/root/")
+    except (OSError, Unreadable):
+        return False  # an ordinary user may not look; the marks decide
+
+
+def sees_machine_processes() -> bool:
+    """Whether this is the machine's first PID namespace, so that /proc shows all of its processes.
+
+    Raises:
+        Unreadable: /proc is not there.
+    """
+    try:
+        return os.readlink("/proc/self/ns/pid") == "pid:[4026531836]"  # PROC_PID_INIT_INO
+    except OSError as error:
+        raise Unreadable(f"/proc/self/ns/pid: {error.strerror}") from error
 
 
 def _text_or_nothing(path: str) -> str:
