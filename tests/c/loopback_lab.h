@@ -64,12 +64,12 @@ static inline void lab_enter(void)
 		lab_refused = NULL;
 }
 
-#define LAB_REQUIRED()                                         \
-	do {                                                   \
-		if (lab_refused != NULL) {                     \
+#define LAB_REQUIRED()                                               \
+	do {                                                         \
+		if (lab_refused != NULL) {                           \
 			print_message("skipped: %s\n", lab_refused); \
-			skip();                                \
-		}                                              \
+			skip();                                      \
+		}                                                    \
 	} while (0)
 
 static inline struct sockaddr_in lab_name(const char *address, uint16_t port)

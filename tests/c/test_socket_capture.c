@@ -154,7 +154,8 @@ static void source_specific_groups_take_their_sources_only(void **state)
 	assert_int_equal(take_queued(capture, table).packets, 90);
 	lab_assert_streams_whole(table, 3, 30);
 	nb_table_lock(table);
-	assert_int_equal(nb_table_key(table, 0)->stream + nb_table_key(table, 1)->stream + nb_table_key(table, 2)->stream,
+	assert_int_equal(nb_table_key(table, 0)->stream + nb_table_key(table, 1)->stream +
+				 nb_table_key(table, 2)->stream,
 			 11 + 13 + 22);
 	nb_table_unlock(table);
 	nb_socket_capture_destroy(capture);
