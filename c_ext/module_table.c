@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* module_table.c - StreamTable: fed by a capture in one thread, read by any other. */
 #include "module.h"
+#include "pooled.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -341,24 +342,26 @@ static PyObject *table_streams(PyObject *object, PyObject *args, PyObject *kwarg
 
 /* ---- out: histograms, series, log ---- */
 
+/* Return: 1 copied, 0 there is no such distribution, -1 with an exception. */
 static int copy_histogram(struct nb_histogram *copy, struct nb_table *table, const char *name)
 {
-	if (!strcmp(name, "delivery")) {
-		nb_table_lock(table);
+	int found = 1;
+
+	nb_table_lock(table);
+	if (!strcmp(name, "iat"))
+		nb_pooled_iat(copy, table);
+	else if (!strcmp(name, "pdv"))
+		nb_pooled_pdv(copy, table);
+	else if (!strcmp(name, "transit"))
+		found = nb_pooled_transit(copy, table);
+	else if (!strcmp(name, "delivery"))
 		*copy = *nb_table_delivery(table);
-		nb_table_unlock(table);
-		return 0;
-	}
-	if (!strcmp(name, "iat")) {
-		nb_histogram_reset(copy);
-		nb_table_lock(table);
-		for (uint32_t i = 0; i < nb_table_count(table); i++)
-			nb_histogram_merge(copy, nb_tracker_iat(nb_table_tracker(table, i)));
-		nb_table_unlock(table);
-		return 0;
-	}
-	PyErr_Format(PyExc_ValueError, "name must be 'iat' or 'delivery', not '%s'", name);
-	return -1;
+	else
+		found = -1;
+	nb_table_unlock(table);
+	if (found < 0)
+		PyErr_Format(PyExc_ValueError, "name must be 'iat', 'pdv', 'transit' or 'delivery', not '%s'", name);
+	return found;
 }
 
 static PyObject *table_histogram(PyObject *object, PyObject *args, PyObject *kwargs)
@@ -367,9 +370,16 @@ static PyObject *table_histogram(PyObject *object, PyObject *args, PyObject *kwa
 	struct nb_argument arguments[] = { NB_REQUIRED("name", &name) };
 	struct nb_histogram copy;
 
-	if (NB_PARSE("histogram", args, kwargs, 1, arguments) || copy_histogram(&copy, table_in(object), name))
+	if (NB_PARSE("histogram", args, kwargs, 1, arguments))
 		return NULL;
-	return nb_histogram_data(&copy);
+	switch (copy_histogram(&copy, table_in(object), name)) {
+	case 1:
+		return nb_histogram_data(&copy);
+	case 0:
+		Py_RETURN_NONE;
+	default:
+		return NULL;
+	}
 }
 
 /* Return: points copied to *@points (to be freed), or -1 with an exception. */
@@ -453,7 +463,7 @@ static PyMethodDef table_methods[] = {
 	{ "streams", (PyCFunction)(void (*)(void))table_streams, METH_VARARGS | METH_KEYWORDS,
 	  "streams(*, histograms=False)\n\nOne dict a stream, in order of first arrival." },
 	{ "histogram", (PyCFunction)(void (*)(void))table_histogram, METH_VARARGS | METH_KEYWORDS,
-	  "histogram(name)\n\n'iat' (all streams merged) or 'delivery'." },
+	  "histogram(name)\n\n'iat', 'pdv', 'transit' (over all streams) or 'delivery'." },
 	{ "series", table_series, METH_NOARGS, "series()\n\nPoints of the time series, oldest first." },
 	{ "log", table_log, METH_NOARGS, "log()\n\nThe packet log: entries of 16 bytes, native byte order. A copy." },
 	{ NULL, NULL, 0, NULL },

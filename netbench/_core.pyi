@@ -54,8 +54,9 @@ class StreamTable:
         transit_base_ns).
         """
 
-    def histogram(self, name: str) -> HistogramData:
-        """"iat" (all streams merged) or "delivery"."""
+    def histogram(self, name: str) -> HistogramData | None:
+        """Over all streams: "iat"; "pdv" (RFC 5481: transit less the smallest of its stream); "transit" (receive - send; None when a
+        packet came before it was sent, by the clocks); and "delivery" (stamp to the application's hands)."""
 
     def series(self) -> list[dict[str, int]]:
         """Keys of struct nb_series_point, oldest first."""

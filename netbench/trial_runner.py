@@ -6,10 +6,12 @@ import secrets
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 from netbench.agent_client import AgentClient
-from netbench.environments.base import BuiltEnvironment
-from netbench.metrics.trial import Observation, SenderObservation, TrialHeader, build_trial
+from netbench.environments.base import BuiltEnvironment, Site
+from netbench.metrics.inputs import SiteResult, TrialInputs
+from netbench.metrics.trial import build_trial
 from netbench.protocol import Faults
 from netbench.result.plan import Plan, Profile
 from netbench.result.records import Trial
@@ -46,7 +48,6 @@ def run_trial(
     jobs = trial_jobs(plan, profile, built, session, faults)
     if plan.omit_s:
         _warm_up(plan, jobs, built)
-    header = TrialHeader(environment=label, profile=profile, sample=sample, started_at=started_at, duration_s=jobs.duration_s)
     with ExitStack() as stack:
         receivers = [
             (site, stack.enter_context(AgentClient(f"the receiver at {label}/{site.name}", job, site.enter))) for site, job in jobs.receive
@@ -63,21 +64,33 @@ def run_trial(
         time.sleep(plan.settle_s)
         for agent in watching:
             agent.stop()
-        results = [(site, agent, agent.result(_GRACE_S)) for site, agent in receivers]
-        tapped = None
-        if tap is not None and built.tap is not None:
-            tapped = Observation(site=built.tap.name, place=built.tap.place, raw=tap.result(_GRACE_S), log=tap.packet_log)
         return build_trial(
-            header,
-            plan.thresholds,
-            SenderObservation(place=built.sender.place, interface=built.sender.interface, raw=sent, planned_packets=jobs.send.packets),
-            [Observation(site=site.name, place=site.place, raw=raw, log=agent.packet_log) for site, agent, raw in results],
-            tapped,
-            parent_interface=built.parent_interface,
-            tap_interface=built.tap.interface if built.tap else None,
-            multicast_unsupported=built.multicast_unsupported if jobs.proving_unsupported else None,
-            clock_sync="same_clock",
+            TrialInputs(
+                environment=label,
+                profile=profile,
+                thresholds=plan.thresholds,
+                sample=sample,
+                started_at=started_at,
+                duration_s=jobs.duration_s,
+                planned_packets=jobs.send.packets,
+                sender=_site_result(built.sender, sent),
+                receivers=tuple(_delivered(site, agent) for site, agent in receivers),
+                tap=_delivered(built.tap, tap) if built.tap is not None and tap is not None else None,
+                parent_interface=built.parent_interface,
+                multicast_unsupported=built.multicast_unsupported,
+                method=plan.method,
+                destinations={spec.stream: (spec.destination, spec.port) for spec in jobs.send.streams},
+            )
         )
+
+
+def _delivered(site: Site, agent: AgentClient) -> SiteResult:
+    raw = agent.result(_GRACE_S)  # the log is complete once the result is there
+    return replace(_site_result(site, raw), log=agent.packet_log or None)
+
+
+def _site_result(site: Site, raw: dict[str, Any]) -> SiteResult:
+    return SiteResult(site=site.name, place=site.place, interface=site.interface, raw=raw)
 
 
 def _warm_up(plan: Plan, jobs: TrialJobs, built: BuiltEnvironment) -> None:

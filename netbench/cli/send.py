@@ -44,7 +44,7 @@ def send(
     """Send probes at a steady rate. TTL 1 and at most 100 Mb/s unless told otherwise."""
     from netbench.by_hand import run_by_hand
     from netbench.cli.options import bits_per_second, duration_s, stream_specs
-    from netbench.metrics.sending import build_sent
+    from netbench.metrics.sending import measure_sent
     from netbench.protocol import Faults, SendJob
     from netbench.report.live import SendDisplay
 
@@ -84,7 +84,7 @@ def send(
     )
     with SendDisplay(quiet=quiet or json) as display:
         raw, interrupted = run_by_hand("the sender", job, display.ready, display.progress)
-    sent = build_sent(raw)
+    sent = measure_sent(raw)
     if json:
         typer.echo(json_text.dumps({"sent": sent.model_dump(mode="json"), "streams": raw["streams"]}, indent=1))
     else:

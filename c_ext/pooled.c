@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* pooled.c - distributions over all streams of a table, put together when somebody asks. */
+#include "pooled.h"
+
+/*
+ * Theory of operation
+ *
+ * A tracker keeps transit as distances from the stream's first transit, above and below it, since only then are the buckets fine
+ * where it matters whatever the clocks' offset is. Pooling moves each bucket's middle back to its place, and bounds it by the
+ * exact smallest and largest; count and sum come from the exact figures beside the buckets.
+ */
+
+static int64_t bounded(int64_t value, int64_t low, int64_t high)
+{
+	if (value < low)
+		return low;
+	return value > high ? high : value;
+}
+
+static uint64_t middle(uint32_t bucket)
+{
+	uint64_t lower = nb_histogram_lower(bucket);
+
+	return lower + (nb_histogram_upper(bucket) - lower) / 2;
+}
+
+/* Add one side of a stream's transit, @sign 1 above and -1 below the first packet's, each value less @origin. */
+static void pool_side(struct nb_histogram *pooled, const struct nb_histogram *side, int sign,
+		      const struct nb_stream_counts *counts, int64_t origin)
+{
+	if (!side->count)
+		return;
+	for (uint32_t bucket = 0; bucket < NB_HISTOGRAM_BUCKETS; bucket++) {
+		uint64_t packets = side->buckets[bucket];
+		int64_t transit;
+
+		if (!packets)
+			continue;
+		transit = counts->transit_base_ns + sign * (int64_t)middle(bucket);
+		transit = bounded(transit, counts->transit_min_ns, counts->transit_max_ns);
+		pooled->buckets[nb_histogram_index((uint64_t)(transit - origin))] += packets;
+	}
+	pooled->count += side->count;
+	pooled->sum += side->count * (uint64_t)(counts->transit_base_ns - origin) + (uint64_t)sign * side->sum;
+}
+
+static void pool_stream(struct nb_histogram *pooled, const struct nb_tracker *tracker,
+			const struct nb_stream_counts *counts, int64_t origin)
+{
+	uint64_t least = (uint64_t)(counts->transit_min_ns - origin), most = (uint64_t)(counts->transit_max_ns - origin);
+
+	pool_side(pooled, nb_tracker_transit_above(tracker), 1, counts, origin);
+	pool_side(pooled, nb_tracker_transit_below(tracker), -1, counts, origin);
+	if (least < pooled->min)
+		pooled->min = least;
+	if (most > pooled->max)
+		pooled->max = most;
+}
+
+static bool has_transit(const struct nb_tracker *tracker)
+{
+	return nb_tracker_transit_above(tracker)->count || nb_tracker_transit_below(tracker)->count;
+}
+
+void nb_pooled_iat(struct nb_histogram *pooled, const struct nb_table *table)
+{
+	nb_histogram_reset(pooled);
+	for (uint32_t i = 0; i < nb_table_count(table); i++)
+		nb_histogram_merge(pooled, nb_tracker_iat(nb_table_tracker(table, i)));
+}
+
+void nb_pooled_pdv(struct nb_histogram *pooled, const struct nb_table *table)
+{
+	struct nb_stream_counts counts;
+
+	nb_histogram_reset(pooled);
+	for (uint32_t i = 0; i < nb_table_count(table); i++) {
+		const struct nb_tracker *tracker = nb_table_tracker(table, i);
+
+		nb_tracker_read(tracker, &counts);
+		if (has_transit(tracker))
+			pool_stream(pooled, tracker, &counts, counts.transit_min_ns);
+	}
+}
+
+bool nb_pooled_transit(struct nb_histogram *pooled, const struct nb_table *table)
+{
+	struct nb_stream_counts counts;
+
+	nb_histogram_reset(pooled);
+	for (uint32_t i = 0; i < nb_table_count(table); i++) {
+		const struct nb_tracker *tracker = nb_table_tracker(table, i);
+
+		nb_tracker_read(tracker, &counts);
+		if (!has_transit(tracker))
+			continue;
+		if (counts.transit_min_ns < 0)
+			return false;
+		pool_stream(pooled, tracker, &counts, 0);
+	}
+	return true;
+}
