@@ -50,6 +50,7 @@ class BuiltEnvironment:
         multicast_unsupported: why groups from outside do not arrive, or None when they do.
         built_by: the commands that built it, in order; typed again by hand, they build it again.
         parent_interface: the interface at the tap that the probes' interfaces hang on (macvlan's parent), or None.
+        router_hops: routers between sender and probe; unicast needs a TTL above it.
         next_hop: MAC address of `unicast_destination` as seen from the sender, for whole frames; None unknown.
         injected: loss put in on purpose, a sentence, or None.
         injected_counters: commands whose JSON output holds the counters of that loss, one for each point where packets are
@@ -62,6 +63,7 @@ class BuiltEnvironment:
     receivers: tuple[Site, ...]
     unicast_destination: str | None
     unicast_ports: tuple[int, int] = (1, 65_535)
+    router_hops: int = 0
     multicast_unsupported: str | None = None
     built_by: tuple[str, ...] = ()
     parent_interface: str | None = None

@@ -56,6 +56,7 @@ class BridgeEnvironment:
                 receivers=(probe,),
                 unicast_destination=wire.HOST_ADDRESS,
                 unicast_ports=published,
+                router_hops=1,
                 multicast_unsupported=(
                     "Address translation forwards published ports only: no one routes groups into the bridge, and the probe's own "
                     "joins (IGMP) end at the bridge."

@@ -28,7 +28,7 @@ class MacvlanEnvironment:
     description = "each probe has a macvlan interface on the host's, as in a Docker macvlan network"
     options = (
         Option("receivers", 1, "probes, each in a namespace of its own", minimum=1, maximum=16),
-        Option("bcqueuelen", 0, "length of the parent's multicast queue, packets; 0: the kernel's default (1000)", minimum=0),
+        Option("bcqueuelen", 0, "packets in the parent's multicast queue; 0: the kernel's default", minimum=0, maximum=2**32 - 1),
         Option("mode", "bridge", "macvlan mode", choices=("bridge", "vepa", "private", "passthru")),
         *injection.OPTIONS,
     )

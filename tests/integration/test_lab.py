@@ -97,7 +97,7 @@ def test_a_failed_step_is_told_with_its_command_and_a_remedy_and_undone() -> Non
 
 @pytest.fixture
 def open_directory() -> Iterator[Path]:
-    """A directory that another user may use, with the package and the scenarios: a checkout may lie where only its owner can read."""
+    """A directory that another user may use, with package and scenarios: a checkout may lie where only its owner can read."""
     directory = Path("/tmp") / f"nb-test-lab-{os.getpid()}"
     (directory / "netbench").mkdir(parents=True)
     for part in ("environments", "__init__.py", "errors.py"):
@@ -113,7 +113,7 @@ def open_directory() -> Iterator[Path]:
 
 def as_nobody(directory: Path, *arguments: str) -> dict[str, Any]:
     become = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-    python = next((found for found in (sys.executable, "/usr/bin/python3") if run(*become, found, "-c", "").returncode == 0), None)
+    python = next((found for found in ("/usr/bin/python3", sys.executable) if run(*become, found, "-c", "").returncode == 0), None)
     if python is None:
         pytest.skip("no Python that user nobody can run: apt-get install python3")
     script = str(directory / SCENARIOS.name)
@@ -204,6 +204,7 @@ bystander = subprocess.Popen(["ip", "netns", "exec", "someone-elses", *sleep])
 orphan = int(subprocess.check_output(["sh", "-c", '"$@" >/dev/null & echo $!', "sh", *sleep, "-m", "netbench.agent"]))
 time.sleep(0.3)
 removed = clean()
+while os.path.exists(f'/proc/{orphan}'): time.sleep(0.01)
 again = clean()
 print(json.dumps({
     "namespaces": removed.namespaces, "left": os.listdir("/run/netns"), "again": [again.namespaces, again.processes],
