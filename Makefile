@@ -53,7 +53,9 @@ format: setup-test ## rewrite Python and C files in the house style
 bench: setup-test ## side by side with peers: benchmarks/*.py, one question a file
 	set -e; for question in benchmarks/*.py; do echo "== $$question"; $(BIN)/python -P "$$question"; done
 
-fuzz: build/fuzz/build.ninja ## libFuzzer on every decoder; FUZZ_SECONDS=20 each
+fuzz: setup-test ## libFuzzer on every decoder; FUZZ_SECONDS=20 each
+	@mkdir -p build
+	@$(call configure,fuzz,clang,-Dfuzz=true $(SANITIZE))
 	$(BIN)/ninja -C build/fuzz --quiet
 	set -e; for target in build/fuzz/tests/fuzz/fuzz_*; do \
 		[ -f "$$target" ] && [ -x "$$target" ] || continue; \
@@ -70,10 +72,6 @@ clean: ## remove what the targets above made, except reports
 # ---- what the targets are made of
 
 setup-test: .venv/installed .venv/dev-requirements
-
-test-c: build/c-gcc/build.ninja build/c-sanitized/build.ninja
-	$(BIN)/meson test -C build/c-gcc --print-errorlogs
-	$(BIN)/meson test -C build/c-sanitized --print-errorlogs
 
 test-python: setup-test
 	$(BIN)/python -P -m pytest $(PYTEST_FLAGS)
@@ -104,15 +102,16 @@ system-test: system-run
 		--config-settings=build-dir=build/python .
 	touch $@
 
-# Two compilers; the second one with the address and undefined-behaviour sanitizers.
-build/c-gcc/build.ninja: meson.build meson.options | setup-test
-	CC=gcc $(BIN)/meson setup --reconfigure build/c-gcc -Dextension=false -Dtests=enabled
-build/c-sanitized/build.ninja: meson.build meson.options | setup-test
-	CC=clang $(BIN)/meson setup --reconfigure build/c-sanitized -Dextension=false -Dtests=enabled \
-		-Db_sanitize=address,undefined -Db_lundef=false
-build/fuzz/build.ninja: meson.build meson.options | setup-test
-	CC=clang $(BIN)/meson setup --reconfigure build/fuzz -Dextension=false -Dfuzz=true \
-		-Db_sanitize=address,undefined -Db_lundef=false
+# Configured anew each time: a test file that was added is found. Two compilers, the second one with sanitizers.
+configure = CC=$(2) $(BIN)/meson setup --reconfigure build/$(1) -Dextension=false $(3) >build/$(1).log || { cat build/$(1).log; exit 1; }
+SANITIZE := -Db_sanitize=address,undefined -Db_lundef=false
+
+test-c: setup-test
+	@mkdir -p build
+	@$(call configure,c-gcc,gcc,-Dtests=enabled)
+	$(BIN)/meson test -C build/c-gcc --print-errorlogs
+	@$(call configure,c-sanitized,clang,-Dtests=enabled $(SANITIZE))
+	$(BIN)/meson test -C build/c-sanitized --print-errorlogs
 
 # No index address gets into the files: they install from whatever index pip is configured for.
 lock: .venv/python ## pin requirements/*.txt anew, with hashes (uv, in a scratch environment)
