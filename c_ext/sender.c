@@ -40,7 +40,7 @@ static int check_config(const struct nb_sender_config *config, struct nb_error *
 	if (config->stream_count == 0)
 		return nb_fail(error, -EINVAL, "send on 0 streams");
 	if (config->payload_bytes < NB_PROBE_LENGTH || config->payload_bytes > 65507)
-		return nb_fail(error, -EINVAL, "send a payload of %u bytes: not within %u to 65507", config->payload_bytes,
+		return nb_fail(error, -EINVAL, "send a payload of %u bytes: not in %u to 65507", config->payload_bytes,
 			       NB_PROBE_LENGTH);
 	if (config->ttl == 0)
 		return nb_fail(error, -EINVAL, "send with a TTL of 0");
