@@ -1,6 +1,6 @@
 """One run, from plan to run.json: read this first.
 
-    enter the lab -> build each environment -> read facts and floor -> trials, interleaved -> judge -> save
+    build each environment -> read facts and floor -> trials, interleaved -> judge -> save
 
 The file is saved after every trial, so that a run which is cut off still holds what was measured.
 """
@@ -19,7 +19,7 @@ from netbench import __version__
 from netbench.agent_client import AgentClient
 from netbench.compare.findings import findings
 from netbench.compare.verdict import judge
-from netbench.environments import lab, registry
+from netbench.environments import registry
 from netbench.environments.base import BuiltEnvironment, Environment
 from netbench.errors import CannotRunError, NetbenchError
 from netbench.facts import counters
@@ -62,7 +62,8 @@ class Standing:
 def run(plan: Plan, directory: Path, observer: Observer, command: str = "") -> Run:
     """Measure a plan and save run.json into a directory.
 
-    Enters the lab: this process cannot leave its namespaces afterwards.
+    The process must have entered the lab (netbench.environments.lab), which it has to do while it is of one thread: before numpy is
+    imported, and so before this module is.
 
     Returns:
         The run, judged; its status is "interrupted" when Ctrl-C ended it.
@@ -70,7 +71,6 @@ def run(plan: Plan, directory: Path, observer: Observer, command: str = "") -> R
     Raises:
         CannotRunError: no environment of the plan can be built here, or the directory cannot be written.
     """
-    lab.enter()
     path = directory / store.RUN_FILE
     current = Run(
         tool=Tool(version=__version__),
@@ -119,7 +119,7 @@ def _build(plan: Plan, stack: ExitStack, observer: Observer) -> tuple[list[Stand
     records: list[EnvironmentRecord] = []
     for wanted in plan.environments:
         observer.step(f"building {wanted.label}")
-        environment: Environment = registry.create(wanted.name)
+        environment: Environment = registry.environment(wanted.name)
         unavailable = environment.available()
         if unavailable is not None:
             records.append(_unavailable(wanted, environment, unavailable.reason, unavailable.remedy))

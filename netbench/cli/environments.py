@@ -17,7 +17,8 @@ def environments(
     from netbench.report import listing
 
     if clean:
-        removed = registry.clean()
+        swept = registry.clean()
+        removed = [f"namespace {name}" for name in swept.namespaces] + [f"process {number}" for number in swept.processes]
         if json:
             typer.echo(json_text.dumps({"removed": removed}, indent=1))
         else:
@@ -25,7 +26,7 @@ def environments(
         return 0
     rows = []
     for name in registry.names():
-        environment = registry.create(name)
+        environment = registry.environment(name)
         unavailable = environment.available()
         rows.append(
             {

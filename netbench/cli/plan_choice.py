@@ -26,6 +26,15 @@ _OPTIONS = {
 }
 
 
+def parse_environment(text: str) -> EnvironmentPlan:
+    """One environment as typed: `macvlan:receivers=3`.
+
+    Raises:
+        UsageError: there is no such environment or option, or a value does not fit.
+    """
+    return registry.parse([text])[0]
+
+
 def chosen_plan(
     path: Path | None, *, environments: list[str] | None, profiles: list[str] | None, overrides: dict[str, Any]
 ) -> Plan:
@@ -40,7 +49,7 @@ def chosen_plan(
     Raises:
         UsageError: all mistakes at once.
     """
-    plan = load_plan(path, registry.parse_environment) if path is not None else default_plan(registry.parse_environment)
+    plan = load_plan(path, parse_environment) if path is not None else default_plan(parse_environment)
     mistakes: list[str] = []
     chosen = {key: value for key, value in overrides.items() if value is not None}
     for typed, key in (("duration", "duration_s"), ("omit", "omit_s")):
@@ -50,7 +59,7 @@ def chosen_plan(
             except ValueError as error:
                 mistakes.append(f"{_OPTIONS[key]}: {error}")
     if environments:
-        chosen["environments"] = _parsed(environments, registry.parse_environment, "-e", mistakes)
+        chosen["environments"] = _parsed(environments, parse_environment, "-e", mistakes)
     if profiles:
         chosen["profiles"] = _parsed(profiles, parse_profile, "--profile", mistakes)
     if "environments" in chosen and chosen["environments"] and "reference" not in chosen:

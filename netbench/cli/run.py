@@ -35,11 +35,8 @@ def run(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress; only the verdicts.")] = False,
 ) -> int:
     """Measure environments with real traffic and say which one a probe can be trusted in."""
-    from netbench.compare.verdict import exit_code
     from netbench.cli.plan_choice import chosen_plan
-    from netbench.report import terminal, write_reports
-    from netbench.report.progress import RunProgress
-    from netbench.runner import run as measure
+    from netbench.environments import lab
 
     selected = chosen_plan(
         plan,
@@ -55,6 +52,12 @@ def run(
             "seed": seed,
         },
     )
+    lab.enter()  # while this process has one thread: numpy, which the rest imports, starts more
+    from netbench.compare.verdict import exit_code
+    from netbench.report import terminal, write_reports
+    from netbench.report.progress import RunProgress
+    from netbench.runner import run as measure
+
     with RunProgress(quiet=quiet or json) as progress:
         result = measure(selected, output, progress, command=" ".join(["netbench", *sys.argv[1:]]))
     files = write_reports(result, output)

@@ -125,8 +125,8 @@ def measure_reception(inputs: TrialInputs, receiver: SiteResult, places: Mapping
         clock_sync=inputs.clock_sync,
         drops=drops,
         unattributed_packets=unattributed,
-        capture=_capture(raw),
-        series=_series(raw),
+        capture=capture_books(raw),
+        series=series_points(raw),
         streams=[_stream(inputs, sent, arrived.streams[number]) for number, sent in sent_streams.items()],
         absent=absent,
     )
@@ -244,12 +244,14 @@ def _mdi(inputs: TrialInputs, arrived: Arrivals, books: Sequence[StreamBooks]) -
     )
 
 
-def _capture(raw: Mapping[str, Any]) -> dict[str, int | str]:
+def capture_books(raw: Mapping[str, Any]) -> dict[str, int | str]:
+    """The backend's name and its own counts."""
     numbers = {key: int(value) for key, value in raw["capture"].items() if isinstance(value, int)}
     return {"backend": raw["backend"], **numbers}
 
 
-def _series(raw: Mapping[str, Any]) -> list[SeriesPoint]:
+def series_points(raw: Mapping[str, Any]) -> list[SeriesPoint]:
+    """The time series, from the first packet on."""
     first_ns = raw["totals"]["first_ns"]
     return [
         SeriesPoint(

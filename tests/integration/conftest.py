@@ -74,17 +74,18 @@ def netbench() -> Callable[..., subprocess.CompletedProcess[str]]:
 TRIAL_SCRIPT = """
 import json, sys
 from netbench.environments import lab, registry
+
+asked = json.loads(sys.argv[1])
+lab.enter()
 from netbench.plans.loader import default_plan, parse_profile
 from netbench.protocol import Faults
 from netbench.trial_runner import run_trial
 
-asked = json.loads(sys.argv[1])
-lab.enter()
-plan = default_plan(registry.parse_environment).model_copy(
+plan = default_plan(lambda text: registry.parse([text])[0]).model_copy(
     update={"duration_s": asked["duration_s"], "backend": asked["backend"], "method": asked["method"]}
 )
-wanted = registry.parse_environment(asked["environment"])
-with registry.create(wanted.name).setup(dict(wanted.options)) as built:
+wanted = registry.parse([asked["environment"]])[0]
+with registry.environment(wanted.name).setup(dict(wanted.options)) as built:
     trial = run_trial(
         plan, parse_profile(asked["profile"]), wanted.label, built, sample=1, started_at="now", faults=Faults(**asked["faults"])
     )
