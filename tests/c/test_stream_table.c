@@ -92,7 +92,7 @@ static struct nb_stream_counts read_stream(const struct nb_table *table, uint32_
 	return counts;
 }
 
-/* --- streams ------------------------------------------------------------------------------------------------------- */
+/* --- streams ------------------------------------------------------------------------------------------------------ */
 
 static void test_each_part_of_the_key_makes_a_stream(void **state)
 {
@@ -224,7 +224,7 @@ static void test_who_is_damaged(void **state)
 	nb_table_destroy(table);
 }
 
-/* --- stamps -------------------------------------------------------------------------------------------------------- */
+/* --- stamps ------------------------------------------------------------------------------------------------------- */
 
 static void test_only_one_class_of_stamps_is_timed(void **state)
 {
@@ -283,7 +283,7 @@ static void test_delivery_only_where_it_is_known(void **state)
 	nb_table_destroy(table);
 }
 
-/* --- series and log ------------------------------------------------------------------------------------------------ */
+/* --- series and log ----------------------------------------------------------------------------------------------- */
 
 static struct nb_table *create_series(int64_t series_ns, uint32_t points)
 {
@@ -430,7 +430,7 @@ static void test_without_a_log_nothing_overflows(void **state)
 	nb_table_destroy(table);
 }
 
-/* --- lock, configuration ------------------------------------------------------------------------------------------- */
+/* --- lock, configuration ------------------------------------------------------------------------------------------ */
 
 #define BATCHES 2000
 #define BATCH 10

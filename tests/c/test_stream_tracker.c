@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_stream_tracker.c - one stream's counts, against hand-made cases and against a slow model that is obviously right. */
+/* test_stream_tracker.c - one stream's counts, against hand-made cases and a slow model that is obviously right. */
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
@@ -67,7 +67,7 @@ static void feed(struct nb_tracker *tracker, const uint64_t *sequences, size_t c
 #define FEED(tracker, ...) \
 	feed(tracker, (const uint64_t[]){ __VA_ARGS__ }, sizeof((uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t))
 
-/* --- sequences ----------------------------------------------------------------------------------------------------- */
+/* --- sequences ---------------------------------------------------------------------------------------------------- */
 
 static void test_a_clean_stream(void **state)
 {
@@ -259,7 +259,7 @@ static void test_arrivals_after_finish_are_counted(void **state)
 	assert_int_equal(counts.longest_loss, 1);
 }
 
-/* --- the model ----------------------------------------------------------------------------------------------------- */
+/* --- the model ---------------------------------------------------------------------------------------------------- */
 
 #define MODEL_SEQUENCES 6000
 
@@ -400,7 +400,7 @@ static void test_like_the_model(void **state)
 	}
 }
 
-/* --- time ---------------------------------------------------------------------------------------------------------- */
+/* --- time --------------------------------------------------------------------------------------------------------- */
 
 static void test_iat_is_of_all_arrivals(void **state)
 {
