@@ -36,7 +36,8 @@ Side = Literal["sender", "before_tap", "after_tap", "unknown"]
 
 _INGRESS_QDISCS = ("ingress", "clsact")
 _NIC_SUFFIXES = (".rx_missed_errors", ".rx_fifo_errors", ".rx_no_buffer")
-_IP_IN = ("ip.InDiscards", "ip.InAddrErrors", "ip.InHdrErrors", "ip.InNoRoutes", "tcpext.IPReversePathFilter")
+_RULE_DROPS = (".drops", ".reject")
+_IP_IN = ("ip.InDiscards", "ip.InAddrErrors", "ip.InHdrErrors", "ipext.InNoRoutes", "tcpext.IPReversePathFilter")
 _CONNTRACK = ("conntrack.drop", "conntrack.insert_failed")
 _UDP_BUFFER = ("udp.RcvbufErrors", "udp.MemErrors")
 
@@ -135,7 +136,7 @@ def _sender(path: Path) -> Iterator[Claim]:
         ("link_transmit", "before_tap", _grown(place, f"link.{path.sender_interface}.tx_dropped")),
     ]
     if not shared:  # where both ends share a stack, its rules are met by arriving packets too: see _stack()
-        candidates.append(("netfilter", "before_tap", place.named("nft.", (".drops",))))
+        candidates.append(("netfilter", "before_tap", place.named("nft.", _RULE_DROPS)))
     explained = 0
     for layer, side, names in candidates:
         counted = _sum(place, names)
@@ -159,7 +160,7 @@ def _tap(path: Path) -> Iterator[Claim]:
     side = _inside(path, tap)
     if path.through_macvlan:
         yield _claim(tap, "qdisc", side, _busiest(tap, _qdiscs(tap, ingress=True)))
-        yield _claim(tap, "netfilter", side, tap.named("nft.netdev.", (".drops",)))
+        yield _claim(tap, "netfilter", side, tap.named("nft.netdev.", _RULE_DROPS))
         if path.multicast:
             yield _claim(
                 tap,
@@ -208,7 +209,7 @@ def _machine(path: Path) -> Iterator[Claim]:
 
 def _stack(place: Counters, side: Side) -> Iterator[Claim]:
     """What every packet meets that goes up or through a network stack."""
-    yield _claim(place, "netfilter", side, place.named("nft.", (".drops",)))
+    yield _claim(place, "netfilter", side, place.named("nft.", _RULE_DROPS))
     yield _claim(place, "conntrack", side, _busiest(place, _grown(place, *_CONNTRACK)))
     yield _claim(place, "ip", side, _grown(place, *_IP_IN))
 

@@ -8,6 +8,10 @@ from typing import Any
 
 from netbench.result.records import Cpu
 
+_WRAP = 1 << 32
+_NARROW = ("softnet.", "conntrack.", "qdisc.")  # 32 bits wide in the kernel
+_GAUGES = ("macvlan.",)
+
 
 @dataclass(frozen=True)
 class Counters:
@@ -24,10 +28,16 @@ class Counters:
         return cls(place, read.get("before") or {}, read.get("after") or {})
 
     def grown(self, name: str) -> int:
-        """What a counter grew by; 0 when it was not read twice, or went backwards (its interface or rule is new)."""
-        if name not in self.before or name not in self.after:
+        """What a counter grew by; 0 when it was not read twice, or went backwards (its interface or rule is new).
+
+        Where the kernel keeps 32 bits, a small step backwards is one across the end.
+        """
+        if name not in self.before or name not in self.after or name.startswith(_GAUGES):
             return 0
-        return max(0, self.after[name] - self.before[name])
+        grown = self.after[name] - self.before[name]
+        if grown < 0 and name.startswith(_NARROW) and grown + _WRAP < _WRAP // 2:
+            return grown + _WRAP
+        return max(0, grown)
 
     def moved(self) -> dict[str, int]:
         """All counters that grew, by what."""

@@ -1,0 +1,213 @@
+"""H1: does the environment receive less traffic without loss? Judged at the rates that were offered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from netbench.compare.answer import Answer, AnswerWord, JudgedWord, not_measured, percent, trials_of, worst
+from netbench.compare.comparison import usable
+from netbench.compare.losses import SIDES, Death, Losses, pool
+from netbench.result.plan import Profile
+from netbench.result.records import EnvironmentRecord, Trial
+from netbench.result.run import Run
+from netbench.result.verdict import Cause, Hypothesis, Remedy
+
+_UNEXPLAINED = Remedy(
+    sentence="No counter that netbench reads explains these: the kernel can say why it frees each packet.",
+    command="perf record -a -e skb:kfree_skb sleep 5 && perf script",
+)
+
+_UNUSABLE = {
+    "unsupported": Remedy(
+        sentence="Where multicast has to be received, take an environment into which groups come.",
+        command="netbench run -e host -e macvlan",
+    ),
+    "sender-limited": Remedy(
+        sentence="Lower the rate until the sender keeps it, or send whole frames.", command="netbench run --method frame"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One profile.
+
+    Attributes:
+        unusable: status of its trials, where none of them has numbers that count.
+    """
+
+    word: AnswerWord
+    sentence: str
+    losses: Losses
+    unusable: str | None = None
+
+
+def judge_loss(run: Run, record: EnvironmentRecord) -> Answer:
+    """Pass: the environment lost no more than the threshold allows, with the upper bound of what may be lost unseen.
+
+    What the sender itself lost is not held against the environment; what this tool's own capture lost leaves the question open. A
+    profile that cannot come in at all is `unsupported`, and so is the answer, unless another profile fails.
+    """
+    judged = [
+        _judge(run, profile, trials) for profile in run.plan.profiles if (trials := run.trials_of(record.label, profile.name))
+    ]
+    words = [item.word for item in judged]
+    word: AnswerWord | None = worst(words)
+    if "unsupported" in words and word != "fail":
+        word = "unsupported"
+    if word is None:
+        return not_measured("No trial of this environment was run.")
+    told = sorted(judged, key=lambda item: item.word != word)
+    causes, remedies = _why(judged, record)
+    return Answer(
+        Hypothesis(verdict=word, sentence=" ".join(item.sentence for item in told), numbers=_numbers(judged)),
+        _headline(judged, record),
+        causes,
+        remedies,
+    )
+
+
+def _judge(run: Run, profile: Profile, trials: Sequence[Trial]) -> Judged:
+    """One profile."""
+    losses = pool(profile.name, profile.delivery, usable(trials), len(trials))
+    if losses.trials == 0:
+        unsupported = next((trial for trial in trials if trial.status == "unsupported"), None)
+        if unsupported is not None:
+            return Judged("unsupported", f"{profile.name}: not supported: {_ended(unsupported.reason)}", losses, "unsupported")
+        first = trials[0]
+        sentence = f"{profile.name}: no usable trial of {len(trials)}: {first.status}: {_ended(first.reason)}"
+        return Judged("inconclusive", sentence, losses, first.status)
+    own, bound = losses.fault("environment"), losses.upper_bound
+    where = f"{profile.name}, {trials_of(losses.trials, losses.planned)}"
+    apart = "".join(
+        f"; {losses.fault(whose):,} more {how}"
+        for whose, how in (("sender", "were lost by the sender"), ("tool", "were lost by netbench's own capture"))
+        if losses.fault(whose)
+    )
+    if bound is None:
+        return Judged("inconclusive", f"{where}: nothing was left to lose{apart}.", losses)
+    amount = f"{own:,} of {losses.exposed:,} packets lost"
+    if losses.ratio > run.plan.thresholds.loss_ratio:
+        return Judged("fail", f"{where}: {amount} ({percent(losses.ratio)}): {_places(losses)}{apart}.", losses)
+    word: JudgedWord = "inconclusive" if losses.fault("tool") else "pass"
+    return Judged(word, f"{where}: {amount}, at most {percent(bound)} with 95 % confidence{apart}.", losses)
+
+
+def _places(losses: Losses) -> str:
+    """Where they died: each layer and side with its packets."""
+    explained = [
+        f"{death.packets:,} {death.known.where} ({SIDES[death.side]})"
+        for death in losses.deaths
+        if death.known.fault == "environment"
+    ]
+    unexplained = [f"{packets:,} unattributed {SIDES[side]}" for side, packets in losses.unattributed.items()]
+    return ", ".join([*explained, *unexplained])
+
+
+def _headline(judged: Sequence[Judged], record: EnvironmentRecord) -> str:
+    """For a row of a table."""
+    parts = []
+    closed = sorted({item.losses.delivery for item in judged if item.word == "unsupported"})
+    if closed:
+        parts.append(f"receives no {' and no '.join(closed)}")
+    failed = [item.losses for item in judged if item.word == "fail"]
+    passed = [item.losses for item in judged if item.word == "pass"]
+    if failed:
+        heaviest = max(failed, key=lambda losses: losses.ratio)
+        injected = " (put in on purpose)" if record.injected else ""
+        parts.append(f"loses {percent(heaviest.ratio)} of {heaviest.delivery} {_main_place(heaviest)}{injected}")
+    elif any(item.word == "inconclusive" for item in judged):
+        parts.append("its loss could not be judged")
+    elif passed:
+        exposed, lost = sum(losses.exposed for losses in passed), sum(losses.fault("environment") for losses in passed)
+        kind = f"{passed[0].delivery} " if closed else ""
+        parts.append(f"lost {lost:,} of {exposed:,} {kind}packets")
+    return "; ".join(parts)
+
+
+def _main_place(losses: Losses) -> str:
+    """The place where most died, "mostly" when not all of them did."""
+    own = losses.fault("environment")
+    places = [(death.packets, death.known.where) for death in losses.deaths if death.known.fault == "environment"]
+    places += [(packets, f"{SIDES[side]}, no counter says where") for side, packets in losses.unattributed.items()]
+    packets, where = max(places)
+    return where if packets == own else f"mostly {where}"
+
+
+def _causes(losses: Losses, record: EnvironmentRecord) -> list[Cause]:
+    injected = f" This loss was put in on purpose: {_ended(record.injected)}" if record.injected else ""
+    causes = [
+        Cause(
+            layer=death.layer,
+            packets=death.packets,
+            sentence=f"{losses.profile}: {death.packets:,} packets died {death.known.where}, {SIDES[death.side]}; "
+            f"in the worst trial {_ended(death.evidence)}{injected if death.known.fault == 'environment' else ''}",
+        )
+        for death in losses.deaths
+    ]
+    causes += [
+        Cause(
+            layer=None,
+            packets=packets,
+            sentence=f"{losses.profile}: {packets:,} packets died {SIDES[side]}, and no counter explains them.",
+        )
+        for side, packets in losses.unattributed.items()
+    ]
+    return causes
+
+
+def _remedies(failed: Sequence[Losses], record: EnvironmentRecord) -> list[Remedy]:
+    """One a layer, in the order of what they would save."""
+    heaviest: dict[str, Death] = {}
+    for death in sorted((death for losses in failed for death in losses.deaths), key=lambda death: -death.packets):
+        heaviest.setdefault(death.layer, death)
+    interface = record.interface or "eth0"
+    fills = {"interface": interface, "parent": record.parent_interface or interface}
+    remedies = [
+        Remedy(
+            sentence=death.known.remedy.format_map(fills),
+            command=death.known.command.format_map(fills) if death.known.command else None,
+        )
+        for death in heaviest.values()
+    ]
+    return remedies + ([_UNEXPLAINED] if any(losses.unattributed for losses in failed) else [])
+
+
+def _why(judged: Sequence[Judged], record: EnvironmentRecord) -> tuple[list[Cause], list[Remedy]]:
+    """Causes and remedies of all that did not pass."""
+    open_questions = [item for item in judged if item.word in ("fail", "inconclusive")]
+    lost = [item.losses for item in open_questions if item.losses.trials]
+    causes = [cause for losses in lost for cause in _causes(losses, record)]
+    remedies = _remedies(lost, record)
+    for item in judged:
+        if item.unusable is not None:
+            causes.append(Cause(layer=None, sentence=item.sentence))
+            remedies += [remedy for remedy in (_UNUSABLE.get(item.unusable),) if remedy is not None and remedy not in remedies]
+    return causes, remedies
+
+
+def _numbers(judged: Sequence[Judged]) -> dict[str, float | int | None]:
+    """Packets are of the profile that lost the largest share, trials of all profiles."""
+    measured = [item.losses for item in judged if item.losses.trials]
+    trials: dict[str, float | int | None] = {
+        "trials_used": sum(losses.trials for losses in measured),
+        "trials_left_out": sum(item.losses.planned - item.losses.trials for item in judged),
+    }
+    if not measured:
+        return trials
+    heaviest = max(measured, key=lambda losses: (losses.ratio, losses.upper_bound or 0.0))
+    return trials | {
+        "expected_packets": heaviest.exposed,
+        "lost_packets": heaviest.fault("environment"),
+        "lost_ratio": heaviest.ratio,
+        "upper_bound_ratio": heaviest.upper_bound,
+        "lost_by_sender_packets": heaviest.fault("sender"),
+        "lost_by_capture_packets": heaviest.fault("tool"),
+    }
+
+
+def _ended(sentence: str | None) -> str:
+    """A sentence with its full stop."""
+    text = (sentence or "no reason was given").strip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,0 +1,162 @@
+"""H3: are arrival times and MLR that a capture measures inside the environment those of the wire?
+
+Two witnesses. The tap sees the same packets on the wire side: what lies between the two sightings is the environment's doing
+alone, and packets that only the tap saw would be blamed on the network by the probe's MLR. The reference environment received the
+same stream: it is the weaker witness, for the sender is in between, and it decides only where there is no tap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from netbench.compare.answer import Answer, JudgedWord, micros, not_measured, percent, worst
+from netbench.compare.comparison import distortion_floor_us, usable
+from netbench.compare.losses import Losses, pool
+from netbench.compare.statistics import FEWEST_SAMPLES, mean_interval
+from netbench.result.plan import Profile
+from netbench.result.records import EnvironmentRecord, Trial
+from netbench.result.run import Run
+from netbench.result.verdict import Cause, Comparison, Hypothesis, Interval, MetricComparison, Remedy
+
+_IAT = "iat_us.p99"
+_QUIETER = Remedy(
+    sentence="Measure on a machine with less noise of its own: this one's floor is above the threshold.", command="netbench inspect"
+)
+_MORE_SAMPLES = Remedy(sentence="Take more samples.", command=f"netbench run --samples {FEWEST_SAMPLES + 2}")
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one witness says about one profile; the headline is for a row of a table."""
+
+    word: JudgedWord
+    sentence: str
+    headline: str = ""
+    remedy: Remedy | None = None
+
+
+def judge_timing(run: Run, record: EnvironmentRecord, comparison: Comparison) -> Answer:
+    """Pass: the probe's arrival times and MLR are those of the wire, within the plan's threshold."""
+    opinions: list[Opinion] = []
+    distortions: list[Interval] = []
+    inside = 0
+    for profile in run.plan.profiles:
+        trials = usable(run.trials_of(record.label, profile.name))
+        if not trials:
+            continue
+        losses = pool(profile.name, profile.delivery, trials, len(trials))
+        distortion = _distortion(trials)
+        row = _iat_row(comparison, record.label, profile.name)
+        inside += losses.inside
+        if distortion is not None:
+            distortions.append(distortion)
+            opinions.append(_by_distortion(run, profile, distortion, record.interface or "eth0"))
+        opinions += _by_loss(run, losses, trials)
+        opinions += _by_reference(profile, comparison.reference, row, tap=distortion is not None)
+    word = worst(opinion.word for opinion in opinions)
+    if word is None:
+        return not_measured("No usable trial was seen from a tap, or compared with the reference.")
+    told = sorted(opinions, key=lambda opinion: opinion.word != word)
+    worst_distortion = max(distortions, key=lambda interval: interval.estimate, default=None)
+    blamed = [opinion for opinion in told if opinion.word != "pass"]
+    return Answer(
+        Hypothesis(
+            verdict=word,
+            sentence=" ".join(opinion.sentence for opinion in told),
+            numbers={
+                "distortion_p99_us": worst_distortion.estimate if worst_distortion else None,
+                "threshold_us": run.plan.thresholds.distortion_p99_us,
+                "floor_us": distortion_floor_us(run) if run.floor.idle_iat_error_us else None,
+                "lost_inside_packets": inside,
+            },
+            absent=_absent(run, worst_distortion),
+        ),
+        next((opinion.headline for opinion in told if opinion.word == word and opinion.headline), ""),
+        [Cause(layer=None, sentence=opinion.sentence) for opinion in blamed],
+        list({opinion.remedy.sentence: opinion.remedy for opinion in blamed if opinion.remedy}.values()),
+    )
+
+
+def _distortion(trials: Sequence[Trial]) -> Interval | None:
+    """p99 of the distortion, over samples."""
+    return mean_interval([trial.tap.distortion_us.p99 for trial in trials if trial.tap and trial.tap.distortion_us])
+
+
+def _by_distortion(run: Run, profile: Profile, distortion: Interval, interface: str) -> Opinion:
+    threshold, floor = run.plan.thresholds.distortion_p99_us, distortion_floor_us(run)
+    amount = f"{profile.name}: arrival times are distorted by {micros(distortion.estimate)} (p99, {distortion.samples} samples)"
+    headline = f"distorts arrival times by {micros(distortion.estimate)} (p99)"
+    if distortion.estimate <= threshold:
+        return Opinion("pass", f"{amount}; {micros(threshold)} are allowed.", headline)
+    if distortion.estimate <= floor:
+        sentence = f"{amount}, below this machine's own floor of {micros(floor)}: not to be judged."
+        return Opinion("inconclusive", sentence, "has a floor too high to judge its timing", _QUIETER)
+    limit = f"above the {micros(threshold)} allowed" + (f" and the floor of {micros(floor)}" if floor > threshold else "")
+    if distortion.samples < FEWEST_SAMPLES:
+        sentence = f"{amount}, {limit}; it takes {FEWEST_SAMPLES} samples to judge that."
+        return Opinion("inconclusive", sentence, "has too few samples to judge its timing", _MORE_SAMPLES)
+    steady = Remedy(
+        sentence="Give the probe CPUs of its own, and turn GRO, LRO and interrupt coalescing off where it receives; "
+        "or take hardware stamps.",
+        command=f"ethtool -K {interface} gro off lro off",
+    )
+    if distortion.low <= max(threshold, floor):
+        return Opinion("warn", f"{amount}, {limit}, but samples differ too much to be sure.", headline, steady)
+    return Opinion("fail", f"{amount}, {limit}.", headline, steady)
+
+
+def _by_loss(run: Run, losses: Losses, trials: Sequence[Trial]) -> list[Opinion]:
+    """Packets that passed the tap and then were lost count in the probe's MLR, and are blamed on the network."""
+    seen = sum(trial.tap.unique_packets for trial in trials if trial.tap is not None and trial.tap.kernel_drops == 0)
+    if seen == 0:
+        return []
+    if losses.inside / seen <= run.plan.thresholds.loss_ratio:
+        return [
+            Opinion(
+                "pass",
+                f"{losses.profile}: MLR is that of the wire: {losses.inside:,} of {seen:,} packets were lost behind the tap.",
+            )
+        ]
+    return [
+        Opinion(
+            "fail",
+            f"{losses.profile}: MLR counts {losses.inside:,} packets as lost that the wire delivered "
+            f"({percent(losses.inside / seen)} of {seen:,}).",
+        )
+    ]
+
+
+def _by_reference(profile: Profile, reference: str, row: MetricComparison | None, *, tap: bool) -> list[Opinion]:
+    """IAT beside the reference's."""
+    if row is None or row.difference is None:
+        return []
+    if row.relevant is None:
+        if tap:
+            return []
+        why = row.absent.get("relevant", "too few samples")
+        sentence = f"{profile.name}: IAT p99 cannot be compared with {reference}: {why}."
+        return [Opinion("inconclusive", sentence, "has too few samples to judge its timing", _MORE_SAMPLES)]
+    amount = f"{profile.name}: IAT p99 is {micros(abs(row.difference.estimate))}"
+    headline = f"has an IAT p99 {micros(abs(row.difference.estimate))} above {reference}"
+    if not row.relevant or row.difference.estimate < 0:
+        return (
+            [] if tap else [Opinion("pass", f"{profile.name}: IAT p99 does not differ from {reference} by anything that counts.")]
+        )
+    if tap:
+        return [Opinion("warn", f"{amount} above {reference}, though the tap clears the environment.", headline)]
+    return [Opinion("fail", f"{amount} above {reference}.", headline)]
+
+
+def _iat_row(comparison: Comparison, environment: str, profile: str) -> MetricComparison | None:
+    rows = (row for row in comparison.metrics if (row.environment, row.profile, row.metric) == (environment, profile, _IAT))
+    return next(rows, None)
+
+
+def _absent(run: Run, distortion: Interval | None) -> dict[str, str]:
+    absent = {}
+    if distortion is None:
+        absent["numbers.distortion_p99_us"] = "no trial had a tap's packet log to compare with"
+    if run.floor.idle_iat_error_us is None:
+        absent["numbers.floor_us"] = run.floor.absent.get("idle_iat_error_us", "the floor was not measured")
+    return absent
