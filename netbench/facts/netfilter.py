@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from typing import Any
 
-from netbench.facts.reading import Reading, Unreadable, read_text
+from netbench.facts.reading import Reading, Unreadable, read_text, whole_lines
 
 NFT_COMMAND = ("nft", "--json", "--terse", "list", "ruleset")
 CONNTRACK_PATH = "/proc/net/stat/nf_conntrack"
@@ -99,8 +99,8 @@ def parse_conntrack(text: str) -> Reading:
     Raises:
         Unreadable: there is no line of numbers.
     """
-    lines = text.splitlines()
-    names = lines[0].split() if lines else []
+    lines = whole_lines(text, CONNTRACK_PATH)
+    names = lines[0].split()
     values: dict[str, int] = {}
     for line in lines[1:]:
         columns = line.split()

@@ -14,6 +14,7 @@ A new subject is a file with `read() -> Answer` (or `read(interface)`), and a li
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,11 @@ def read(interface: str | None) -> dict[str, Any]:
         interface: name of an interface here; None: none.
     """
     answers = [source() for source in _OF_PLACE]
+    if interface is not None and interface not in {name for _, name in socket.if_nameindex()}:
+        # Nothing is read by a name that the kernel does not know: it would become part of a path.
+        reason = f"there is no interface {interface!r} here"
+        answers.append(Answer({}, dict.fromkeys(("interface", "timestamps", "sysctls.interface"), reason)))
+        interface = None
     answers.append(sysctls.read(interface))
     if interface is not None:
         answers += [source(interface) for source in _OF_INTERFACE]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netbench.facts.reading import Reading, Unreadable, read_text
+from netbench.facts.reading import Reading, Unreadable, read_text, whole_lines
 
 SOFTNET_PATH = "/proc/net/softnet_stat"
 STAT_PATH = "/proc/stat"
@@ -18,16 +18,13 @@ def parse_softnet(text: str) -> Reading:
         Unreadable: a line is cut or holds no numbers.
     """
     dropped = squeezed = 0
-    lines = text.splitlines()
-    for line in lines:
+    for line in whole_lines(text, SOFTNET_PATH):
         columns = line.split()
         try:
             dropped += int(columns[1], 16)
             squeezed += int(columns[2], 16)
         except (IndexError, ValueError) as error:
             raise Unreadable(f"{SOFTNET_PATH}: the line {line[:40]!r} makes no sense") from error
-    if not lines:
-        raise Unreadable(f"{SOFTNET_PATH} is empty")
     return Reading({"softnet.dropped": dropped, "softnet.time_squeeze": squeezed})
 
 
@@ -37,7 +34,7 @@ def parse_cpu_time(text: str) -> Reading:
     Raises:
         Unreadable: there is no line of all CPUs.
     """
-    columns = text.partition("\n")[0].split()
+    columns = whole_lines(text, STAT_PATH)[0].split()
     try:
         if columns[0] != "cpu":
             raise ValueError(columns[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netbench.facts.reading import Reading, Unreadable, read_text
+from netbench.facts.reading import Reading, Unreadable, read_text, whole_lines
 
 SNMP_PATH = "/proc/net/snmp"
 NETSTAT_PATH = "/proc/net/netstat"
@@ -17,7 +17,7 @@ def parse_groups(text: str, path: str) -> dict[str, dict[str, int]]:
     """
     groups: dict[str, dict[str, int]] = {}
     headings: dict[str, list[str]] = {}
-    for line in text.splitlines():
+    for line in whole_lines(text, path):
         group, colon, rest = line.partition(":")
         if not colon:
             raise Unreadable(f"{path}: a line without a group's name")

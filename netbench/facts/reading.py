@@ -62,6 +62,17 @@ def read_text(path: str, limit: int = 1 << 20) -> str:
         raise Unreadable(f"{path}: {error.strerror}") from error
 
 
+def whole_lines(text: str, path: str) -> list[str]:
+    """Lines of a file of the kernel, whose last line always ends too.
+
+    Raises:
+        Unreadable: it is empty or was cut, so that a number in it may be another one.
+    """
+    if not text.endswith("\n"):
+        raise Unreadable(f"{path} is {'cut' if text else 'empty'}")
+    return text.splitlines()
+
+
 def read_number(path: str) -> int:
     """A file that holds one whole number.
 
