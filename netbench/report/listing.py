@@ -38,7 +38,9 @@ def print_removed(removed: Sequence[str], console: Console | None = None) -> Non
         console.print(f"removed {item}", markup=False)
 
 
-def print_inspection(facts: dict[str, Any], absent: dict[str, str], findings: Sequence[Finding], console: Console | None = None) -> None:
+def print_inspection(
+    facts: dict[str, Any], absent: dict[str, str], findings: Sequence[Finding], console: Console | None = None
+) -> None:
     """Findings, the worst first; then the facts they rest on."""
     console = console or Console(highlight=False)
     order = ["fail", "warn", "info", "ok"]

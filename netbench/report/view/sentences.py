@@ -1,0 +1,106 @@
+"""The sentences of a report: the answer, what was run, what it cannot see below, and what a reader must know first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from netbench.report import format
+from netbench.result.run import Run
+
+
+@dataclass(frozen=True)
+class Banner:
+    """Something that a reader must know before any number."""
+
+    kind: Literal["interrupted", "injected", "sender-limited", "error"]
+    text: str
+
+
+_ANSWERS = {
+    "pass": "A probe can be trusted in {}",
+    "warn": "with reservations in {}",
+    "fail": "not in {}",
+    "unsupported": "{} cannot carry what was asked",
+    "inconclusive": "undecided for {}",
+    "not_judged": "not judged: {}",
+}
+_ANSWERS_ALONE = {
+    "warn": "A probe can be trusted with reservations in {}",
+    "fail": "A probe cannot be trusted in {}",
+    "unsupported": "{} cannot carry what was asked",
+    "inconclusive": "Nothing can be said about {}",
+    "not_judged": "Nothing was judged yet: {}",
+}
+
+
+def headline(verdicts: list[tuple[str, str]]) -> str:
+    """The answer in one sentence, from (environment, verdict word): "A probe can be trusted in host; not in macvlan."."""
+    parts: list[str] = []
+    for verdict in _ANSWERS:
+        environments = [environment for environment, word in verdicts if word == verdict]
+        if environments:
+            wording = _ANSWERS[verdict] if parts or verdict == "pass" else _ANSWERS_ALONE[verdict]
+            parts.append(wording.format(format.listing(environments)))
+    return "; ".join(parts) + "." if parts else "The run holds no environment."
+
+
+def subtitle(run: Run) -> str:
+    """What was run, when, for how long."""
+    plan = run.plan
+    shape = (
+        f"Plan {plan.name}: {format.plural(len(plan.environments), 'environment')} × {format.plural(len(plan.profiles), 'profile')} × "
+        f"{format.plural(plan.samples, 'sample')} of {format.duration_s(plan.duration_s)}"
+    )
+    took = format.elapsed(run.started_at, run.ended_at)
+    return f"{shape}. {format.moment(run.started_at)}" + (f", took {took}." if took else ".")
+
+
+def banners(run: Run) -> list[Banner]:
+    """Interruptions, injected loss, senders that fell short, trials that failed."""
+    found: list[Banner] = []
+    planned = len(run.plan.environments) * len(run.plan.profiles) * run.plan.samples
+    done = f"{format.count(len(run.trials))} of {format.plural(planned, 'planned trial')}"
+    if run.status == "interrupted":
+        found.append(Banner("interrupted", f"This run was interrupted: it holds {done}. What it says rests on these alone."))
+    elif run.status == "running":
+        found.append(Banner("interrupted", f"This run is not finished: it holds {done} so far."))
+    for record in run.environments:
+        if record.injected:
+            found.append(Banner("injected", f"Loss was put into {record.label} on purpose: {record.injected}"))
+    for status, kind, wording in _LEFT_OUT:
+        trials = [trial for trial in run.trials if trial.status == status]
+        if trials:
+            where = format.listing(list(dict.fromkeys(f"{trial.environment} ({trial.profile})" for trial in trials)))
+            found.append(Banner(kind, wording.format(count=format.plural(len(trials), "trial"), where=where)))
+    return found
+
+
+_LEFT_OUT: tuple[tuple[str, Literal["sender-limited", "error"], str], ...] = (
+    (
+        "sender-limited",
+        "sender-limited",
+        "{count} in {where}: the sender could not keep its rate. Nothing is concluded from them: this is not loss of the environment.",
+    ),
+    ("error", "error", "{count} in {where} ended in an error and count for nothing; the reasons stand in the table of trials."),
+)
+
+
+def floor_sentence(run: Run) -> str:
+    """What this run cannot see below, in one line."""
+    floor = run.floor
+    parts = [
+        f"{name} p99 {format.duration_us(distribution.p99)}"
+        for name, distribution in (
+            ("IAT error on idle loopback", floor.idle_iat_error_us),
+            ("sender lateness", floor.sender_lateness_us),
+            ("wake-up", floor.wakeup_us),
+        )
+        if distribution is not None
+    ]
+    if floor.steal_ratio is not None:
+        parts.append(f"steal {format.percent(floor.steal_ratio)} of CPU time")
+    if not parts:
+        reason = next(iter(floor.absent.values()), "the run did not measure it.")
+        return f"The floor of this machine is not known: {reason}"
+    return "Nothing below this is blamed on an environment: " + ", ".join(parts) + "."

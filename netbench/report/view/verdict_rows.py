@@ -1,0 +1,158 @@
+"""The verdict table: each environment with its answer, the figures of its worst profile, causes and remedies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netbench.report import format
+from netbench.report.view.cells import Cell, Footnotes, KeyValue, spread_cell
+from netbench.report.view.pooling import RULE_OF_THREE, Pool
+from netbench.report.words import HYPOTHESES, LOOKS, VerdictLook
+from netbench.result.records import EnvironmentRecord
+from netbench.result.run import Run
+from netbench.result.verdict import Hypothesis, Verdict
+
+_UNITS = ("_ns", "_us", "_ms", "_s", "_ratio", "_percent", "_pps", "_bps", "_packets", "_bytes")
+
+
+@dataclass(frozen=True)
+class HypothesisCell:
+    """One hypothesis of one environment."""
+
+    id: str
+    name: str
+    look: VerdictLook
+    sentence: str
+    numbers: list[KeyValue]
+
+
+@dataclass(frozen=True)
+class RemedyLine:
+    """What to do, and what to type."""
+
+    sentence: str
+    command: str | None
+
+
+@dataclass(frozen=True)
+class VerdictRow:
+    """One environment of the verdict table."""
+
+    environment: str
+    slot: int
+    is_reference: bool
+    word: str
+    look: VerdictLook
+    sentence: str
+    loss: Cell
+    distortion: Cell
+    iat: Cell
+    hypotheses: list[HypothesisCell]
+    causes: list[str]
+    remedies: list[RemedyLine]
+    injected: str | None
+
+
+def build_verdict_row(run: Run, record: EnvironmentRecord, slot: int, pools: list[Pool], footnotes: Footnotes) -> VerdictRow:
+    """The row of one environment; one that was not judged says why."""
+    verdict = next((verdict for verdict in run.verdicts if verdict.environment == record.label), None)
+    remedies = [RemedyLine(remedy.sentence, remedy.command) for remedy in verdict.remedies] if verdict else []
+    if record.remedy and not any(record.remedy in (remedy.command or "", remedy.sentence) for remedy in remedies):
+        remedies.append(RemedyLine("To make it available here:", record.remedy))
+    word = verdict.verdict if verdict else "not_judged"
+    return VerdictRow(
+        environment=record.label,
+        slot=slot,
+        is_reference=record.label == run.plan.reference,
+        word=word,
+        look=LOOKS[word],
+        sentence=verdict.sentence if verdict else _not_judged_sentence(run, record),
+        loss=_worst_loss(pools, footnotes),
+        distortion=_worst_distortion(pools, footnotes),
+        iat=_worst_iat(pools, footnotes),
+        hypotheses=[_hypothesis_cell(id, verdict, record.label, footnotes) for id in HYPOTHESES],
+        causes=[cause.sentence for cause in verdict.causes] if verdict else [],
+        remedies=remedies,
+        injected=record.injected,
+    )
+
+
+def _not_judged_sentence(run: Run, record: EnvironmentRecord) -> str:
+    if not record.available:
+        return record.reason or "The environment could not be built here."
+    if run.status == "complete":
+        return "The run holds no verdict on this environment."
+    return "The run ended before this environment could be judged." if run.status == "interrupted" else "Not judged yet."
+
+
+def _worst_loss(pools: list[Pool], footnotes: Footnotes) -> Cell:
+    known = [(loss, pool) for pool in pools if (loss := pool.loss) is not None]
+    if not known:
+        return _absent(pools, ("loss",), "loss", footnotes)
+    if len(known) > 1 and not any(loss.lost_packets for loss, _ in known):
+        expected = sum(loss.expected_packets for loss, _ in known)
+        bound = RULE_OF_THREE / expected
+        note = "all profiles" if len(known) == len(pools) else format.listing([pool.profile for _, pool in known])
+        return Cell(format.loss(0, expected, bound), short=format.zero_loss_bound(bound), note=note, title="all samples together")
+    loss, pool = max(known, key=lambda item: (item[0].ratio, item[0].upper_bound_ratio))
+    return Cell(
+        format.loss(loss.lost_packets, loss.expected_packets, loss.upper_bound_ratio),
+        short=format.percent(loss.ratio) if loss.lost_packets else format.zero_loss_bound(loss.upper_bound_ratio),
+        note=_profile_note(pool, len(pools)),
+        title=f"all {format.plural(len(pool.counted), 'sample')} of {pool.profile} together, the receiver that lost most",
+    )
+
+
+def _worst_distortion(pools: list[Pool], footnotes: Footnotes) -> Cell:
+    known = [
+        (spread, pool)
+        for pool in pools
+        if (spread := pool.spread(lambda trial: trial.tap.distortion_us.p99 if trial.tap and trial.tap.distortion_us else None))
+    ]
+    if not known:
+        return _absent(pools, ("tap", "distortion_us"), "distortion", footnotes)
+    spread, pool = max(known, key=lambda item: item[0].median)
+    return spread_cell(spread, format.duration_us, _profile_note(pool, len(pools)))
+
+
+def _worst_iat(pools: list[Pool], footnotes: Footnotes) -> Cell:
+    known = [(spread, pool) for pool in pools if (spread := pool.spread(lambda trial: trial.iat_us.p99 if trial.iat_us else None))]
+    if not known:
+        return _absent(pools, ("iat_us",), "IAT", footnotes)
+    p99, pool = max(known, key=lambda item: item[0].median)
+    p50 = pool.spread(lambda trial: trial.iat_us.p50 if trial.iat_us else None)
+    tail = spread_cell(p99, format.duration_us)
+    middle = format.duration_us(p50.median) if p50 else format.ABSENT
+    return Cell(f"{middle} / {tail.text}", short=tail.text, note=_profile_note(pool, len(pools)), title=f"p99: {tail.title}")
+
+
+def _absent(pools: list[Pool], path: tuple[str, ...], what: str, footnotes: Footnotes) -> Cell:
+    if not pools:
+        return footnotes.absent("The plan holds no profile.", what)
+    pool = next((pool for pool in pools if pool.counted), pools[0])
+    return footnotes.absent(pool.why_absent(*path), f"{pool.environment}: {what}")
+
+
+def _profile_note(pool: Pool, profiles: int) -> str:
+    return pool.profile if profiles > 1 else ""
+
+
+def _hypothesis_cell(id: str, verdict: Verdict | None, environment: str, footnotes: Footnotes) -> HypothesisCell:
+    hypothesis: Hypothesis | None = dict(verdict.hypotheses).get(id) if verdict else None  # type: ignore[call-overload]
+    name = HYPOTHESES[id][0]
+    if hypothesis is None:
+        return HypothesisCell(id, name, LOOKS["not_judged"], "", [])
+    numbers = [
+        KeyValue(key, _number_cell(hypothesis, key, f"{environment}: {id} {key}", footnotes)) for key in hypothesis.numbers
+    ]
+    return HypothesisCell(id, name, LOOKS[hypothesis.verdict], hypothesis.sentence, numbers)
+
+
+def _number_cell(hypothesis: Hypothesis, key: str, place: str, footnotes: Footnotes) -> Cell:
+    value = hypothesis.numbers[key]
+    if value is None:
+        return footnotes.absent(hypothesis.absent.get(key, "The record gives no reason."), place)
+    unit = next((suffix[1:] for suffix in _UNITS if key.endswith(suffix)), "")
+    if unit in ("packets", "") and isinstance(value, int):
+        return Cell(format.count(value))
+    return Cell(format.size(value) if unit == "bytes" else format.number_with_unit(value, unit))
