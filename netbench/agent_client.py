@@ -11,6 +11,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from netbench.errors import CannotRunError, NetbenchError, UsageError
@@ -102,10 +103,8 @@ class AgentClient:
     def close(self) -> None:
         """End it: by its closed input, then by force."""
         if self._process.stdin is not None:
-            try:
+            with suppress(OSError):
                 self._process.stdin.close()
-            except OSError:
-                pass
         try:
             self._process.wait(_END_GRACE_S)
         except subprocess.TimeoutExpired:

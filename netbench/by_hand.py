@@ -40,4 +40,3 @@ def run_by_hand(
             agent.stop()
             result = agent.result(_RESULT_TIMEOUT_S)
         return result, interrupted
-

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from netbench import __version__
 from netbench.agent_client import AgentClient
-from netbench.compare.findings import findings
+from netbench.compare import findings
 from netbench.compare.verdict import judge
 from netbench.environments import registry
 from netbench.environments.base import BuiltEnvironment, Environment
@@ -84,7 +84,7 @@ def run(plan: Plan, directory: Path, observer: Observer, command: str = "") -> R
     )
     store.save(current, path)  # a directory that cannot be written is told before anything is measured
     observer.plan_known(plan, len(plan.environments) * len(plan.profiles) * plan.samples)
-    cpu_before = counters.read().values
+    cpu_before = counters.read()
     try:
         with ExitStack() as stack:
             standing, records = _build(plan, stack, observer)
@@ -105,7 +105,7 @@ def run(plan: Plan, directory: Path, observer: Observer, command: str = "") -> R
         status = "complete"
     except KeyboardInterrupt:
         status = "interrupted"
-    floor = current.floor.model_copy(update={"steal_ratio": _steal_ratio(cpu_before, counters.read().values)})
+    floor = current.floor.model_copy(update={"steal_ratio": _steal_ratio(cpu_before, counters.read())})
     current = current.model_copy(update={"status": status, "ended_at": _now(), "floor": floor})
     comparison, verdicts = judge(current)
     current = current.model_copy(update={"comparison": comparison, "verdicts": verdicts})
@@ -177,8 +177,8 @@ def _facts(standing: Sequence[Standing], records: Sequence[EnvironmentRecord]) -
             continue
         update = {
             "facts": facts,
-            "findings": findings(facts.values),
-            "hardware_stamps": (facts.values.get("interface") or {}).get("timestamps"),
+            "findings": findings.judge({**facts.values, "absent": facts.absent}),
+            "hardware_stamps": _hardware_stamps(facts.values.get("timestamps")),
         }
         described.append(record.model_copy(update=update))
     return {"host": host_facts, "environments": described}
@@ -191,6 +191,14 @@ def _facts_record(agent: AgentClient) -> Facts:
         return Facts(absent={"values": error.message})
     absent = raw.pop("absent", {})
     return Facts(values=raw, absent=absent)
+
+
+def _hardware_stamps(timestamps: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What the interface advertises, for H4; None when it was not asked or did not answer."""
+    if timestamps is None:
+        return None
+    filters = [name.removeprefix("HWTSTAMP_FILTER_").lower() for name in timestamps["rx_filters"]]
+    return {"receive_hardware": timestamps["hardware_receive"], "filters": filters, "phc_index": timestamps["phc_index"]}
 
 
 def _floor(item: Standing) -> Floor:
@@ -237,7 +245,7 @@ def _in_one_sentence(error: NetbenchError) -> str:
     return f"{error.message} ({error.remedy})" if error.remedy else error.message
 
 
-def _steal_ratio(before: dict[str, int], after: dict[str, int]) -> float | None:
+def _steal_ratio(before: counters.Reading, after: counters.Reading) -> float | None:
     moved = counters.delta(before, after)
     total = moved.get("cpu.total_ticks", 0)
     return min(1.0, moved.get("cpu.steal_ticks", 0) / total) if total else None
@@ -245,4 +253,3 @@ def _steal_ratio(before: dict[str, int], after: dict[str, int]) -> float | None:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 from netbench.environments.base import BuiltEnvironment, Site
@@ -64,27 +64,21 @@ def trial_jobs(plan: Plan, profile: Profile, built: BuiltEnvironment, session: i
         faults=faults or Faults(),
     )
     logged = packets + packets // 20 + 1000
-    shared = {
-        "session": session,
-        "max_streams": max(256, 2 * profile.streams),
-        "media_rate_bps": profile.bits_per_second,
-        "error_iat_ns": round(plan.thresholds.iat_error_ms * 1e6),
-        "series_ns": _SERIES_NS,
-        "log_capacity": logged if built.tap is not None and logged <= _MOST_LOGGED_PACKETS else 0,
-    }
-    listens = streams if multicast else tuple(StreamSpec(spec.stream, "0.0.0.0", spec.port) for spec in streams)
-    receive = tuple(
-        (
-            site,
-            ReceiveJob(
-                listens=listens, backend=plan.backend, interface=site.interface, receive_buffer_bytes=_RECEIVE_BUFFER_BYTES, **shared
-            ),
-        )
-        for site in receivers
+    watch = ReceiveJob(
+        listens=streams,
+        backend="ring",
+        join=False,
+        session=session,
+        max_streams=max(256, 2 * profile.streams),
+        media_rate_bps=profile.bits_per_second,
+        error_iat_ns=round(plan.thresholds.iat_error_ms * 1e6),
+        series_ns=_SERIES_NS,
+        log_capacity=logged if built.tap is not None and logged <= _MOST_LOGGED_PACKETS else 0,
     )
-    tap = None
-    if built.tap is not None:
-        tap = (built.tap, ReceiveJob(listens=streams, backend="ring", interface=built.tap.interface, join=False, **shared))
+    listens = streams if multicast else tuple(StreamSpec(spec.stream, "0.0.0.0", spec.port) for spec in streams)
+    take_part = replace(watch, listens=listens, backend=plan.backend, join=True, receive_buffer_bytes=_RECEIVE_BUFFER_BYTES)
+    receive = tuple((site, replace(take_part, interface=site.interface)) for site in receivers)
+    tap = None if built.tap is None else (built.tap, replace(watch, interface=built.tap.interface))
     return TrialJobs(send, receive, tap, profile.streams, duration_s, proving_unsupported)
 
 
@@ -112,7 +106,8 @@ def _unicast_streams(profile: Profile, built: BuiltEnvironment) -> tuple[StreamS
     first = profile.port if low <= profile.port <= high else low
     if first + profile.streams - 1 > high:
         raise UsageError(
-            f"profile {profile.name}: {profile.streams} streams from port {first} on pass the last port that reaches the probe ({high})",
+            f"profile {profile.name}: {profile.streams} streams from port {first} on pass the last port "
+            f"that reaches the probe ({high})",
             "take fewer streams, or publish more ports (-e bridge:ports=…)",
         )
     return tuple(StreamSpec(index + 1, built.unicast_destination, first + index) for index in range(profile.streams))

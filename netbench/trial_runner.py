@@ -50,7 +50,8 @@ def run_trial(
         _warm_up(plan, jobs, built)
     with ExitStack() as stack:
         receivers = [
-            (site, stack.enter_context(AgentClient(f"the receiver at {label}/{site.name}", job, site.enter))) for site, job in jobs.receive
+            (site, stack.enter_context(AgentClient(f"the receiver at {label}/{site.name}", job, site.enter)))
+            for site, job in jobs.receive
         ]
         tap = None
         if jobs.tap is not None:

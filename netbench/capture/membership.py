@@ -39,7 +39,9 @@ class Memberships:
             index = interface_index(interface)
             groups = sorted({(spec.destination, spec.source) for spec in listens if IPv4Address(spec.destination).is_multicast})
             self._join(groups, index)
-            for address, port in sorted({(spec.destination, spec.port) for spec in listens if not IPv4Address(spec.destination).is_multicast}):
+            for address, port in sorted(
+                {(spec.destination, spec.port) for spec in listens if not IPv4Address(spec.destination).is_multicast}
+            ):
                 self._own_port(address, port)
         except BaseException:
             self.close()
@@ -91,7 +93,7 @@ def _deaf_socket() -> socket.socket:
 
 
 def _socket_address(address: str) -> bytes:
-    """struct sockaddr_storage of an IPv4 address."""
+    """Struct sockaddr_storage of an IPv4 address."""
     return struct.pack("=HH4s120x", socket.AF_INET, 0, socket.inet_aton(address))
 
 

@@ -18,7 +18,9 @@ class RingBackend:
         if job.interface is None:
             raise ValueError("the ring backend needs an interface: -i NAME")
         low, high = port_range(job)
-        self._capture = RingCapture(interface_index=interface_index(job.interface), port_low=low, port_high=high, blocks=job.ring_blocks)
+        self._capture = RingCapture(
+            interface_index=interface_index(job.interface), port_low=low, port_high=high, blocks=job.ring_blocks
+        )
         self._memberships = Memberships(job.listens, job.interface) if job.join else None
 
     def run(self, table: StreamTable, duration_ns: int) -> None:

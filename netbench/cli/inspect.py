@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -13,12 +13,14 @@ _TIMEOUT_S = 20.0
 
 
 def inspect(
-    interface: Annotated[Optional[str], typer.Option("-i", "--interface", metavar="IF", help="The interface that the probe would use.")] = None,
+    interface: Annotated[
+        str | None, typer.Option("-i", "--interface", metavar="IF", help="The interface that the probe would use.")
+    ] = None,
     json: Annotated[bool, typer.Option("-J", "--json", help="Print JSON.")] = False,
 ) -> int:
     """Read what this place is, and check it against what a probe needs. Changes nothing."""
     from netbench.agent_client import AgentClient
-    from netbench.compare.findings import findings
+    from netbench.compare import findings
     from netbench.interface import interface_index
     from netbench.protocol import FactsJob
     from netbench.report import listing
@@ -30,11 +32,13 @@ def inspect(
             raise UsageError(f"cannot {error.strerror}", "list the interfaces here: ip -brief link") from error
     with AgentClient("the facts' agent", FactsJob(interface=interface)) as agent:
         facts = agent.result(_TIMEOUT_S)
+    found = findings.judge(facts)
     absent = facts.pop("absent", {})
-    found = findings(facts)
     if json:
         typer.echo(
-            json_text.dumps({"facts": facts, "absent": absent, "findings": [item.model_dump() for item in found]}, indent=1, default=str)
+            json_text.dumps(
+                {"facts": facts, "absent": absent, "findings": [item.model_dump() for item in found]}, indent=1, default=str
+            )
         )
     else:
         listing.print_inspection(facts, absent, found)

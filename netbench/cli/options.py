@@ -54,7 +54,9 @@ def stream_specs(targets: list[str], default_port: int, count: int) -> tuple[Str
     for text in targets:
         match = _TARGET.fullmatch(text.strip())
         if match is None:
-            mistakes.append(f"{text!r} is no target; type 239.1.1.1:5004, or 10.0.0.1,232.1.1.1:5004 for one source, or 10.0.0.9:5004")
+            mistakes.append(
+                f"{text!r} is no target; type 239.1.1.1:5004, or 10.0.0.1,232.1.1.1:5004 for one source, or 10.0.0.9:5004"
+            )
             continue
         port = int(match["port"] or default_port)
         if not 1 <= port <= 65_535:

@@ -71,7 +71,10 @@ def chosen_plan(
     try:
         result = Plan.model_validate({**plan.model_dump(), **_plain(chosen)})
     except ValidationError as error:
-        lines = [f"{_OPTIONS.get(str(item['loc'][0]) if item['loc'] else '', 'plan')}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors()]
+        lines = [
+            f"{_OPTIONS.get(str(item['loc'][0]) if item['loc'] else '', 'plan')}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors()
+        ]
         raise UsageError("\n".join(lines), "netbench run --help") from error
     labels = [environment.label for environment in result.environments]
     if result.reference not in labels:
@@ -89,9 +92,5 @@ def _parsed(texts: list[str], parse: Any, option: str, mistakes: list[str]) -> l
     return result
 
 
-
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: [item.model_dump() for item in value] if isinstance(value, list) else value
-        for key, value in values.items()
-    }
+    return {key: [item.model_dump() for item in value] if isinstance(value, list) else value for key, value in values.items()}

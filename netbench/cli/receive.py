@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -12,17 +12,24 @@ from netbench.errors import ExitCode, UsageError
 
 def receive(
     targets: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Argument(metavar="[[S,]G[:port] | :port]…", help="Groups to join, or ports to listen on.", show_default=False),
     ] = None,
     group: Annotated[
-        Optional[list[str]], typer.Option("-g", "--group", metavar="[S,]G[:port]", help="A group to join, from source S only; repeatable.")
+        list[str] | None,
+        typer.Option("-g", "--group", metavar="[S,]G[:port]", help="A group to join, from source S only; repeatable."),
     ] = None,
-    interface: Annotated[Optional[str], typer.Option("-i", "--interface", metavar="IF", help="Where groups are joined.")] = None,
-    port: Annotated[Optional[int], typer.Option("-p", "--port", metavar="PORT", help="UDP port (5004); alone: unicast.", min=1, max=65535)] = None,
-    streams: Annotated[int, typer.Option("--streams", metavar="N", help="N groups (or ports) counted up from the one named.", min=1)] = 1,
+    interface: Annotated[str | None, typer.Option("-i", "--interface", metavar="IF", help="Where groups are joined.")] = None,
+    port: Annotated[
+        int | None, typer.Option("-p", "--port", metavar="PORT", help="UDP port (5004); alone: unicast.", min=1, max=65535)
+    ] = None,
+    streams: Annotated[
+        int, typer.Option("--streams", metavar="N", help="N groups (or ports) counted up from the one named.", min=1)
+    ] = 1,
     duration: Annotated[str, typer.Option("-t", "--duration", metavar="TIME", help="10, 30s, 1m30s; 0: until Ctrl-C.")] = "0",
-    backend: Annotated[str, typer.Option("-B", "--backend", metavar="socket|ring|pcap", help="How packets are captured.")] = "socket",
+    backend: Annotated[
+        str, typer.Option("-B", "--backend", metavar="socket|ring|pcap", help="How packets are captured.")
+    ] = "socket",
     buffer: Annotated[str, typer.Option("--buffer", metavar="BYTES", help="Socket receive buffer asked for, e.g. 4M.")] = "0",
     media_rate: Annotated[
         str, typer.Option("--media-rate", metavar="RATE", help="Media rate of a stream for MDI's delay factor, e.g. 10M.")
@@ -41,7 +48,9 @@ def receive(
     named = [f"0.0.0.0{text}" if text.startswith(":") else text for text in [*(targets or []), *(group or [])]]
     if not named:
         if port is None:
-            raise UsageError("nothing to receive is named", "netbench receive -g 239.1.1.1:5004; or netbench receive -p 5004 for unicast")
+            raise UsageError(
+                "nothing to receive is named", "netbench receive -g 239.1.1.1:5004; or netbench receive -p 5004 for unicast"
+            )
         named = [f"0.0.0.0:{port}"]
     if backend not in ("socket", "ring", "pcap"):
         raise UsageError(f"-B {backend}: there is no such backend", "take socket, ring or pcap")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN.json…", help="Runs, or the directories that hold them.", show_default=False)],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN.json…", help="Runs, or the directories that hold them.", show_default=False)
+    ],
     output: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Where the reports go; none: beside each run.json."),
     ] = None,
 ) -> int:
@@ -24,7 +26,9 @@ def report(
     worst = 0
     for path, result in loaded:
         beside = path if path.is_dir() else path.parent
-        directory = beside if output is None else output if len(loaded) == 1 else output / (path.stem if path.is_file() else path.name)
+        directory = (
+            beside if output is None else output if len(loaded) == 1 else output / (path.stem if path.is_file() else path.name)
+        )
         files = write_reports(result, directory)
         terminal.print_run(result, files=files)
         worst = max(worst, exit_code(result))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -14,23 +14,35 @@ DEFAULT_OUTPUT = Path("reports/latest")
 
 
 def run(
-    plan: Annotated[Optional[Path], typer.Argument(metavar="[PLAN.toml]", help="A plan; none: host, macvlan and bridge.", show_default=False)] = None,
+    plan: Annotated[
+        Path | None, typer.Argument(metavar="[PLAN.toml]", help="A plan; none: host, macvlan and bridge.", show_default=False)
+    ] = None,
     environment: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option("-e", "--environment", metavar="ENV[:key=value,…]", help="Only these; repeatable. E.g. macvlan:receivers=3"),
     ] = None,
     profile: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Option("--profile", metavar="NAME[:key=value,…]", help="Only these; repeatable. E.g. lineup:streams=1000,pps=50000"),
     ] = None,
-    samples: Annotated[Optional[int], typer.Option("--samples", metavar="N", help="Samples of each trial (3).", min=1)] = None,
-    duration: Annotated[Optional[str], typer.Option("-t", "--duration", metavar="TIME", help="Traffic of a trial: 10, 30s, 1m30s (2s).")] = None,
-    omit: Annotated[Optional[str], typer.Option("-O", "--omit", metavar="TIME", help="Warm-up before each trial, not counted.")] = None,
-    backend: Annotated[Optional[str], typer.Option("-B", "--backend", metavar="socket|ring|pcap", help="How the probe captures (socket).")] = None,
-    method: Annotated[Optional[str], typer.Option("--method", metavar="socket|frame", help="How the sender sends (socket).")] = None,
-    reference: Annotated[Optional[str], typer.Option("--reference", metavar="ENV", help="What the others are compared with (host).")] = None,
-    seed: Annotated[Optional[int], typer.Option("--seed", metavar="N", help="Of the order of trials.")] = None,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where run.json and the report go.")] = DEFAULT_OUTPUT,
+    samples: Annotated[int | None, typer.Option("--samples", metavar="N", help="Samples of each trial (3).", min=1)] = None,
+    duration: Annotated[
+        str | None, typer.Option("-t", "--duration", metavar="TIME", help="Traffic of a trial: 10, 30s, 1m30s (2s).")
+    ] = None,
+    omit: Annotated[
+        str | None, typer.Option("-O", "--omit", metavar="TIME", help="Warm-up before each trial, not counted.")
+    ] = None,
+    backend: Annotated[
+        str | None, typer.Option("-B", "--backend", metavar="socket|ring|pcap", help="How the probe captures (socket).")
+    ] = None,
+    method: Annotated[str | None, typer.Option("--method", metavar="socket|frame", help="How the sender sends (socket).")] = None,
+    reference: Annotated[
+        str | None, typer.Option("--reference", metavar="ENV", help="What the others are compared with (host).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="Of the order of trials.")] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Where run.json and the report go.")
+    ] = DEFAULT_OUTPUT,
     json: Annotated[bool, typer.Option("-J", "--json", help="Print run.json instead of the tables.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress; only the verdicts.")] = False,
 ) -> int:

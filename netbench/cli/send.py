@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_text
 import math
 import secrets
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -16,27 +16,43 @@ RATE_CAP_BPS = 100e6
 
 def send(
     targets: Annotated[
-        Optional[list[str]],
+        list[str] | None,
         typer.Argument(metavar="[G[:port] | HOST[:port]]…", help="Groups or hosts to send to.", show_default=False),
     ] = None,
-    group: Annotated[Optional[list[str]], typer.Option("-g", "--group", metavar="G[:port]", help="A group to send to; repeatable.")] = None,
-    interface: Annotated[Optional[str], typer.Option("-i", "--interface", metavar="IF", help="Where it goes out.")] = None,
+    group: Annotated[
+        list[str] | None, typer.Option("-g", "--group", metavar="G[:port]", help="A group to send to; repeatable.")
+    ] = None,
+    interface: Annotated[str | None, typer.Option("-i", "--interface", metavar="IF", help="Where it goes out.")] = None,
     port: Annotated[int, typer.Option("-p", "--port", metavar="PORT", help="UDP port.", min=1, max=65535)] = 5004,
-    streams: Annotated[int, typer.Option("--streams", metavar="N", help="N groups (or ports) counted up from the one named.", min=1)] = 1,
-    bitrate: Annotated[Optional[str], typer.Option("-b", "--bitrate", metavar="RATE", help="Of the payload, of each stream: 10M (default).")] = None,
-    pps: Annotated[Optional[float], typer.Option("--pps", metavar="N", help="Packets per second of each stream, instead of -b.", min=0.001)] = None,
+    streams: Annotated[
+        int, typer.Option("--streams", metavar="N", help="N groups (or ports) counted up from the one named.", min=1)
+    ] = 1,
+    bitrate: Annotated[
+        str | None, typer.Option("-b", "--bitrate", metavar="RATE", help="Of the payload, of each stream: 10M (default).")
+    ] = None,
+    pps: Annotated[
+        float | None, typer.Option("--pps", metavar="N", help="Packets per second of each stream, instead of -b.", min=0.001)
+    ] = None,
     length: Annotated[int, typer.Option("-l", "--length", metavar="BYTES", help="UDP payload.", min=48, max=65507)] = 1316,
     duration: Annotated[str, typer.Option("-t", "--duration", metavar="TIME", help="10, 30s, 1m30s; 0: until Ctrl-C.")] = "10",
     packets: Annotated[int, typer.Option("-n", "--packets", metavar="N", help="So many in all, instead of -t.", min=0)] = 0,
-    burst: Annotated[int, typer.Option("--burst", metavar="N", help="N packets at a time, the mean rate unchanged.", min=1, max=64)] = 1,
+    burst: Annotated[
+        int, typer.Option("--burst", metavar="N", help="N packets at a time, the mean rate unchanged.", min=1, max=64)
+    ] = 1,
     ttl: Annotated[int, typer.Option("-T", "--ttl", metavar="N", help="Time to live.", min=0, max=255)] = 1,
     dscp: Annotated[int, typer.Option("--dscp", metavar="N", help="Differentiated services code point.", min=0, max=63)] = 0,
-    method: Annotated[str, typer.Option("--method", metavar="socket|frame", help="frame: whole frames, for the highest rates.")] = "socket",
-    source: Annotated[Optional[str], typer.Option("--source", metavar="ADDR", help="Source address.")] = None,
-    next_hop: Annotated[Optional[str], typer.Option("--next-hop", metavar="MAC", help="For --method frame to a host.")] = None,
-    skip_every: Annotated[int, typer.Option("--skip-every", metavar="N", help="Leave out every Nth sequence, to prove a receiver.", min=0)] = 0,
+    method: Annotated[
+        str, typer.Option("--method", metavar="socket|frame", help="frame: whole frames, for the highest rates.")
+    ] = "socket",
+    source: Annotated[str | None, typer.Option("--source", metavar="ADDR", help="Source address.")] = None,
+    next_hop: Annotated[str | None, typer.Option("--next-hop", metavar="MAC", help="For --method frame to a host.")] = None,
+    skip_every: Annotated[
+        int, typer.Option("--skip-every", metavar="N", help="Leave out every Nth sequence, to prove a receiver.", min=0)
+    ] = 0,
     repeat_every: Annotated[int, typer.Option("--repeat-every", metavar="N", help="Send every Nth sequence twice.", min=0)] = 0,
-    swap_every: Annotated[int, typer.Option("--swap-every", metavar="N", help="Exchange every Nth sequence with its successor.", min=0)] = 0,
+    swap_every: Annotated[
+        int, typer.Option("--swap-every", metavar="N", help="Exchange every Nth sequence with its successor.", min=0)
+    ] = 0,
     uncapped: Annotated[bool, typer.Option("--uncapped", help="Allow more than 100 Mb/s in all.")] = False,
     json: Annotated[bool, typer.Option("-J", "--json", help="Print a trial's records instead of the table.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No live table; only the result.")] = False,

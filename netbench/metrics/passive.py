@@ -28,7 +28,9 @@ def passive_reception(raw: Mapping[str, Any], media_rate_bps: float | None = Non
     packets, unique = _total(streams, "packets"), _total(streams, "unique")
     # Traffic without sequences has neither duplicates nor holes that could be seen: each packet counts as its own.
     unsequenced = packets - unique - _total(streams, "duplicate") - _total(streams, "beyond_window")
-    span_s = (max(stream["last_ns"] for stream in streams) - min(stream["first_ns"] for stream in streams)) / 1e9 if streams else 0.0
+    span_s = (
+        (max(stream["last_ns"] for stream in streams) - min(stream["first_ns"] for stream in streams)) / 1e9 if streams else 0.0
+    )
     pps, octets = rate_pps(packets, span_s), _total(streams, "bytes")
     loss = _loss(sequenced)
     probes = [stream for stream in sequenced if stream["unique"] > 1]
@@ -38,9 +40,15 @@ def passive_reception(raw: Mapping[str, Any], media_rate_bps: float | None = Non
         "pdv_us": (summarize(raw["pdv"], NS_PER_US), "no send stamps in this traffic"),
         "one_way_delay_us": (None, "nobody said that sender and receiver share a clock"),
         "delivery_us": (summarize(raw["delivery"], NS_PER_US), _NOTHING),
-        "jitter_ms": (sum(s["jitter_ns"] for s in probes) / len(probes) / NS_PER_MS if probes else None, "no send stamps in this traffic"),
+        "jitter_ms": (
+            sum(s["jitter_ns"] for s in probes) / len(probes) / NS_PER_MS if probes else None,
+            "no send stamps in this traffic",
+        ),
         "jitter_max_ms": (max((s["jitter_max_ns"] / NS_PER_MS for s in probes), default=None), "no send stamps in this traffic"),
-        "mdi": (_mdi(streams, media_rate_bps, span_s), "no media rate was given (--media-rate), or less than an interval of 1 s arrived"),
+        "mdi": (
+            _mdi(streams, media_rate_bps, span_s),
+            "no media rate was given (--media-rate), or less than an interval of 1 s arrived",
+        ),
         "sequence": (_order(sequenced), _NO_SEQUENCE if streams else _NOTHING),
         "tap": (None, "a receiver by hand has no tap"),
     }
@@ -123,8 +131,14 @@ def _stream(stream: Mapping[str, Any]) -> StreamResult:
         "lost_packets": (stream["lost"] if sequenced else None, _NO_SEQUENCE),
         "iat_p99_us": (iat["p99"] / NS_PER_US if iat else None, "fewer than two packets"),
         "iat_max_us": (iat["max"] / NS_PER_US if iat else None, "fewer than two packets"),
-        "jitter_ms": (stream["jitter_ns"] / NS_PER_MS if sequenced and stream["unique"] > 1 else None, "fewer than two send stamps"),
-        "delay_factor_ms": (factor / NS_PER_MS if factor is not None and factor >= 0 else None, "no media rate, or less than 1 s arrived"),
+        "jitter_ms": (
+            stream["jitter_ns"] / NS_PER_MS if sequenced and stream["unique"] > 1 else None,
+            "fewer than two send stamps",
+        ),
+        "delay_factor_ms": (
+            factor / NS_PER_MS if factor is not None and factor >= 0 else None,
+            "no media rate, or less than 1 s arrived",
+        ),
     }
     return StreamResult(
         stream=stream["stream"],

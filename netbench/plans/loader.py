@@ -33,7 +33,10 @@ def shipped_profiles() -> dict[str, Profile]:
     """The profiles that a plan can call by name."""
     mistakes: list[str] = []
     raw = tomllib.loads(_shipped("profiles.toml"))
-    return {name: Profile.model_validate(_translate({"name": name, **keys}, _PROFILE_KEYS, name, mistakes)) for name, keys in raw.items()}
+    return {
+        name: Profile.model_validate(_translate({"name": name, **keys}, _PROFILE_KEYS, name, mistakes))
+        for name, keys in raw.items()
+    }
 
 
 def default_plan(parse_environment: ParseEnvironment) -> Plan:
@@ -70,7 +73,9 @@ def _shipped(name: str) -> str:
     return resources.files("netbench.plans").joinpath(name).read_text(encoding="utf-8")
 
 
-def _translate(raw: dict[str, Any], keys: dict[str, tuple[str, Callable[[Any], Any]]], place: str, mistakes: list[str]) -> dict[str, Any]:
+def _translate(
+    raw: dict[str, Any], keys: dict[str, tuple[str, Callable[[Any], Any]]], place: str, mistakes: list[str]
+) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in raw.items():
         name, parse = keys.get(key, (key, None))
@@ -106,7 +111,8 @@ def _plan(raw: dict[str, Any], origin: str, parse_environment: ParseEnvironment)
         plan = None
     if mistakes or plan is None:
         raise UsageError(
-            f"{origin} has {len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}:\n" + "\n".join(f"  - {line}" for line in mistakes),
+            f"{origin} has {len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}:\n"
+            + "\n".join(f"  - {line}" for line in mistakes),
             "mend the plan; docs/plans.md lists every key",
         )
     return plan
@@ -115,7 +121,7 @@ def _plan(raw: dict[str, Any], origin: str, parse_environment: ParseEnvironment)
 def _environments(raw: object, parse_environment: ParseEnvironment, mistakes: list[str]) -> list[EnvironmentPlan]:
     result = []
     if not isinstance(raw, list):
-        mistakes.append("environments: a list is wanted, e.g. [\"host\", \"macvlan:receivers=3\"]")
+        mistakes.append('environments: a list is wanted, e.g. ["host", "macvlan:receivers=3"]')
         return []
     for index, item in enumerate(raw):
         if isinstance(item, dict) and isinstance(item.get("name"), str):
@@ -124,7 +130,7 @@ def _environments(raw: object, parse_environment: ParseEnvironment, mistakes: li
         elif isinstance(item, str):
             text = item
         else:
-            mistakes.append(f"environments.{index}: a name is wanted, e.g. \"macvlan\" or {{name = \"macvlan\", receivers = 3}}")
+            mistakes.append(f'environments.{index}: a name is wanted, e.g. "macvlan" or {{name = "macvlan", receivers = 3}}')
             continue
         try:
             result.append(parse_environment(text))
@@ -186,7 +192,7 @@ def _mistake(item: Any) -> str:
 
 def _profiles(raw: object, mistakes: list[str]) -> list[Any]:
     if not isinstance(raw, list):
-        mistakes.append("profiles: a list is wanted, e.g. [\"iptv\"]")
+        mistakes.append('profiles: a list is wanted, e.g. ["iptv"]')
         return []
     result: list[Any] = []
     for index, item in enumerate(raw):

@@ -38,7 +38,5 @@ class Run(Record):
     def trials_of(self, environment: str, profile: str | None = None) -> list[Trial]:
         """Trials of an environment's label (and profile), in order of their start."""
         return [
-            trial
-            for trial in self.trials
-            if trial.environment == environment and (profile is None or trial.profile == profile)
+            trial for trial in self.trials if trial.environment == environment and (profile is None or trial.profile == profile)
         ]

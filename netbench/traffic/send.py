@@ -46,4 +46,3 @@ def create_sender(job: SendJob) -> core.SocketSender | core.FrameSender:
         source_port=job.source_port or 40_000,
         next_hop=job.next_hop or "",
     )
-

@@ -97,7 +97,9 @@ print(trial.model_dump_json())
 def run_one_trial(lab_permitted: None) -> Callable[..., Any]:
     """One trial with faults that the sender makes on purpose, in a process of its own."""
 
-    def run(environment: str, profile: str, *, duration_s: float = 1.0, backend: str = "socket", method: str = "socket", **faults: int) -> Any:
+    def run(
+        environment: str, profile: str, *, duration_s: float = 1.0, backend: str = "socket", method: str = "socket", **faults: int
+    ) -> Any:
         from netbench.result.records import Trial
 
         asked = {

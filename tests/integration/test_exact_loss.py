@@ -47,9 +47,7 @@ def test_every_hundredth_packet_before_the_wire_side(measure: Callable[..., Any]
 
 @pytest.mark.parametrize("backend", ["socket", "ring", "pcap"])
 def test_sequences_skipped_repeated_and_swapped(run_one_trial: Callable[..., Any], backend: str) -> None:
-    trial = run_one_trial(
-        "host", "iptv:pps=2000", duration_s=1.5, backend=backend, skip_every=50, repeat_every=40, swap_every=30
-    )
+    trial = run_one_trial("host", "iptv:pps=2000", duration_s=1.5, backend=backend, skip_every=50, repeat_every=40, swap_every=30)
 
     assert trial.status == "ok"
     assert trial.sent.sequences == 3000

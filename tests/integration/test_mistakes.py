@@ -77,12 +77,9 @@ def test_port_in_use(netbench: Call) -> None:
 
 
 def test_no_permission(netbench: Call, tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        script = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--no-new-privs"]
-    else:
-        script = []
+    powerless = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--no-new-privs"] if os.geteuid() == 0 else []
     done = subprocess.run(
-        [*script, sys.executable, "-P", "-m", "netbench", "receive", "127.0.0.1:5004", "-i", "lo", "-B", "ring", "-t", "1"],
+        [*powerless, sys.executable, "-P", "-m", "netbench", "receive", "127.0.0.1:5004", "-i", "lo", "-B", "ring", "-t", "1"],
         capture_output=True,
         text=True,
         timeout=30,
@@ -118,7 +115,9 @@ def test_a_full_disk_is_told_before_anything_is_measured(tmp_path: Path, lab_per
     full = tmp_path / "full"
     full.mkdir()
     fill = "head -c 60000 /dev/zero > fill; head -c 5000 /dev/zero > fill2 2>/dev/null"
-    script = f"mount -t tmpfs -o size=64k none {full} && cd {full} && {fill}; cd /; {sys.executable} -P -m netbench run -q -o {full}/out"
+    script = (
+        f"mount -t tmpfs -o size=64k none {full} && cd {full} && {fill}; cd /; {sys.executable} -P -m netbench run -q -o {full}/out"
+    )
     done = subprocess.run(["unshare", "--map-root-user", "--mount", "sh", "-c", script], capture_output=True, text=True, timeout=60)
 
     assert done.returncode == 3, done.stderr

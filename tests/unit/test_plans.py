@@ -17,7 +17,8 @@ def parse_environment(text: str) -> EnvironmentPlan:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("10", 10), (10, 10), ("30s", 30), ("1m30s", 90), ("2h", 7200), ("500ms", 0.5), ("0.25", 0.25), ("1.5s", 1.5)]
+    ("text", "seconds"),
+    [("10", 10), (10, 10), ("30s", 30), ("1m30s", 90), ("2h", 7200), ("500ms", 0.5), ("0.25", 0.25), ("1.5s", 1.5)],
 )
 def test_durations(text: str | float, seconds: float) -> None:
     assert parse_duration(text) == seconds
@@ -29,7 +30,9 @@ def test_no_durations(text: str) -> None:
         parse_duration(text)
 
 
-@pytest.mark.parametrize(("text", "rate"), [("10M", 10e6), ("500k", 500e3), ("1.5G", 1.5e9), ("10000000", 1e7), ("10Mbit", 1e7), (5, 5)])
+@pytest.mark.parametrize(
+    ("text", "rate"), [("10M", 10e6), ("500k", 500e3), ("1.5G", 1.5e9), ("10000000", 1e7), ("10Mbit", 1e7), (5, 5)]
+)
 def test_bit_rates_are_decimal(text: str | float, rate: float) -> None:
     assert parse_bitrate(text) == rate
 
@@ -68,7 +71,14 @@ def test_a_profile_with_other_figures() -> None:
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("hdtv", "hdtv"), ("iptv:streams=many", "streams"), ("iptv:colour=red", "colour"), ("iptv:pps=x", "pps"), ("iptv:bitrate=x", "bitrate"), ("iptv:x", "x")],
+    [
+        ("hdtv", "hdtv"),
+        ("iptv:streams=many", "streams"),
+        ("iptv:colour=red", "colour"),
+        ("iptv:pps=x", "pps"),
+        ("iptv:bitrate=x", "bitrate"),
+        ("iptv:x", "x"),
+    ],
 )
 def test_a_wrong_profile_is_named(text: str, word: str) -> None:
     with pytest.raises(UsageError, match=word):

@@ -45,7 +45,13 @@ def test_a_truncated_file_is_told(tmp_path: Path, share: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("[]", "no netbench run"), ("{}", "schema_version"), ('{"schema_version": 2}', "schema_version 2"), ('{"schema_version": 1}', "whole run")]
+    ("text", "words"),
+    [
+        ("[]", "no netbench run"),
+        ("{}", "schema_version"),
+        ('{"schema_version": 2}', "schema_version 2"),
+        ('{"schema_version": 1}', "whole run"),
+    ],
 )
 def test_other_json_is_told(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "run.json"
