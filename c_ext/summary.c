@@ -4,13 +4,6 @@
 
 #include <math.h>
 
-static int64_t clamp(int64_t value, int64_t low, int64_t high)
-{
-	if (value < low)
-		return low;
-	return value > high ? high : value;
-}
-
 void nb_summary_of(struct nb_summary *summary, const struct nb_histogram *histogram)
 {
 	*summary = (struct nb_summary){ .count = histogram->count };
@@ -24,9 +17,13 @@ void nb_summary_of(struct nb_summary *summary, const struct nb_histogram *histog
 	summary->p99_9 = (int64_t)nb_histogram_quantile(histogram, 0.999);
 }
 
-/* The value of rank @rank (from 1). Half a rank less survives the rounding of rank -> quantile -> rank. */
+/* The value of rank @rank (from 1), exact at both ends. Half a rank less survives the rounding of rank -> quantile -> rank. */
 static uint64_t of_rank(const struct nb_histogram *histogram, uint64_t rank)
 {
+	if (rank == 1)
+		return histogram->min;
+	if (rank == histogram->count)
+		return histogram->max;
 	return nb_histogram_quantile(histogram, ((double)rank - 0.5) / (double)histogram->count);
 }
 
@@ -51,7 +48,7 @@ void nb_summary_of_offsets(struct nb_summary *summary, const struct nb_histogram
 	summary->min = min;
 	summary->max = max;
 	summary->mean = (double)base + ((double)above->sum - (double)below->sum) / (double)summary->count;
-	summary->p50 = clamp(offset_quantile(above, below, base, 0.5), min, max);
-	summary->p99 = clamp(offset_quantile(above, below, base, 0.99), min, max);
-	summary->p99_9 = clamp(offset_quantile(above, below, base, 0.999), min, max);
+	summary->p50 = offset_quantile(above, below, base, 0.5);
+	summary->p99 = offset_quantile(above, below, base, 0.99);
+	summary->p99_9 = offset_quantile(above, below, base, 0.999);
 }

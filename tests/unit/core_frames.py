@@ -17,7 +17,7 @@ def udp_frame(
     udp = struct.pack("!HHHH", source_port, destination_port, 8 + len(payload), 0) + payload
     addresses = socket.inet_aton(source) + socket.inet_aton(destination)
     ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 1, 17, 0) + addresses
-    return bytes.fromhex("01005e010203" "020000000001" "0800") + ip + udp
+    return bytes.fromhex("01005e0102030200000000010800") + ip + udp
 
 
 def probe_frame(sequence: int, sent_ns: int, *, session: int = 7, stream: int = 1, length: int = 100, **flow: str | int) -> bytes:

@@ -64,7 +64,11 @@ SENDER = {"streams": [(1, "127.0.0.1", 5004)], "rate_pps": 0.0, "packets": 1}
         (lambda: _core.Histogram().quantile(1.01), ValueError, "quantile must be 0..1"),
         (lambda: _core.Histogram().quantile(float("nan")), ValueError, "quantile must be 0..1"),
         (lambda: _core.Histogram().quantile(0.5, quantile=0.5), TypeError, "quantile() got quantile twice"),
-        (lambda: _core.StreamTable().histogram("jitter"), ValueError, "name must be 'iat', 'pdv', 'transit' or 'delivery', not 'jitter'"),
+        (
+            lambda: _core.StreamTable().histogram("jitter"),
+            ValueError,
+            "name must be 'iat', 'pdv', 'transit' or 'delivery', not 'jitter'",
+        ),
         (lambda: _core.StreamTable().feed(b"12345", 0, 4), ValueError, "wire_length must be at least the length of frame"),
         (lambda: _core.StreamTable().feed("text", 0, 4), TypeError, "a bytes-like object is required, not 'str'"),
         (lambda: _core.clock_cost_ns(0), ValueError, "readings must be at least 1"),
@@ -98,10 +102,14 @@ def test_a_reorder_window_that_is_no_power_of_two_in_range_is_refused(reorder_wi
         _core.StreamTable(reorder_window=reorder_window)
 
 
-def test_a_capture_takes_no_other_table():
-    capture = _core.SocketCapture(listens=[("127.0.0.1", "0.0.0.0", 0)])
-    with pytest.raises(TypeError, match="table must be a StreamTable, not <class 'dict'>"):
-        capture.run({})
+def test_a_capture_takes_no_other_table(in_private_network):
+    def measure() -> str:
+        capture = _core.SocketCapture(listens=[("127.0.0.1", "0.0.0.0", 5004)])
+        with pytest.raises(TypeError) as raised:
+            capture.run({})
+        return str(raised.value)
+
+    assert in_private_network(measure) == "table must be a StreamTable, not <class 'dict'>"
 
 
 def test_what_the_system_refuses_is_an_oserror_that_says_what_and_why():
@@ -113,18 +121,30 @@ def test_what_the_system_refuses_is_an_oserror_that_says_what_and_why():
     assert str(raised.value) == f"[Errno {errno.ENODEV}] {raised.value.strerror}"
 
 
-def test_a_refusal_by_errno_is_the_matching_subclass():
-    first = _core.SocketCapture(listens=[("127.0.0.1", "0.0.0.0", 0)])
-    assert first.counts()["sockets"] == 1
-    with pytest.raises(OSError) as raised:
-        _core.SocketCapture(listens=[("192.0.2.99", "0.0.0.0", 5004)])  # no address of this machine
-    assert raised.value.errno == errno.EADDRNOTAVAIL
+def test_a_port_in_use_is_told_with_its_errno(in_private_network):
+    def measure() -> tuple[int | None, str]:
+        used = _core.SocketSender(**SENDER, source_port=6000)
+        assert used.counts()["sent"] == 0
+        with pytest.raises(OSError) as raised:
+            _core.SocketSender(**SENDER, source_port=6000)
+        return raised.value.errno, str(raised.value)
+
+    code, message = in_private_network(measure)
+    assert code == errno.EADDRINUSE
+    assert "6000" in message
+    assert message.endswith(os.strerror(errno.EADDRINUSE))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may open packet sockets")
-def test_an_ordinary_user_is_told_that_a_ring_needs_permission():
-    with pytest.raises(PermissionError):
-        _core.RingCapture(interface_index=1)
+def test_an_ordinary_user_is_told_that_a_ring_needs_permission(in_private_network):
+    def measure() -> str:
+        os.setuid(65534)
+        with pytest.raises(PermissionError) as raised:
+            _core.RingCapture(interface_index=1)
+        return str(raised.value)
+
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    assert in_private_network(measure).endswith(os.strerror(errno.EPERM))
 
 
 def test_too_much_memory_is_a_memory_error():
@@ -140,7 +160,13 @@ def test_types_can_be_neither_subclassed_nor_changed():
 
 
 def test_a_probe_survives_the_round_trip():
-    fields = {"session": 0xFFFFFFFF, "stream": 3, "sequence": (1 << 64) - 1, "scheduled_ns": -1, "sent_ns": 1_700_000_000_000_000_000}
+    fields = {
+        "session": 0xFFFFFFFF,
+        "stream": 3,
+        "sequence": (1 << 64) - 1,
+        "scheduled_ns": -1,
+        "sent_ns": 1_700_000_000_000_000_000,
+    }
     encoded = _core.probe_encode(**fields)
     assert len(encoded) == _core.PROBE_LENGTH
     assert _core.probe_decode(encoded + b"padding") == fields

@@ -1,0 +1,250 @@
+"""Every entry point of the C core, called again and again: nothing may grow. An entry point without a test here is an error."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from core_frames import probe_frame
+
+from netbench import _core
+
+GROUP = "239.1.2.3"
+PORT = 5004
+CALLS = 50
+FEWER_CALLS = 8  # the kernel takes its time to close a packet socket
+ROUNDS = 3
+SMALLEST_ALLOCATION_BYTES = 16  # what one call would leave behind at least, if it left anything
+
+
+class Mallinfo2(ctypes.Structure):
+    """struct mallinfo2 of glibc 2.33; the fields uordblks and hblkhd are bytes in use."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
+    )
+
+
+def malloc_bytes() -> int:
+    libc = ctypes.CDLL(None)
+    libc.mallinfo2.restype = Mallinfo2
+    info = libc.mallinfo2()
+    return int(info.uordblks + info.hblkhd)
+
+
+def held() -> dict[str, int]:
+    """What a leak would make grow: exact counts, where resident memory would only be a hint."""
+    gc.collect()
+    with open("/proc/self/maps") as maps:
+        mappings = sum(1 for _ in maps)
+    return {
+        "bytes of malloc": malloc_bytes(),
+        "Python blocks": sys.getallocatedblocks(),
+        "file descriptors": len(os.listdir("/proc/self/fd")),
+        "memory mappings": mappings,
+    }
+
+
+def growth_per_round(call: Callable[[], object], calls: int = CALLS) -> dict[str, int]:
+    """Smallest growth over the rounds: a leak grows in each of them, a cache that fills up does not."""
+    call()
+    growth: list[dict[str, int]] = []
+    for _ in range(ROUNDS):
+        before = held()
+        for _ in range(calls):
+            call()
+        after = held()
+        growth.append({what: after[what] - before[what] for what in before})
+    return {what: min(one[what] for one in growth) for what in growth[0]}
+
+
+def refused(call: Callable[[], object], *kinds: type[Exception]) -> None:
+    try:
+        call()
+    except kinds:
+        return
+    raise AssertionError("nothing was refused")
+
+
+# ---- what is called
+
+
+def loopback() -> int:
+    return socket.if_nametoindex("lo")
+
+
+def socket_sender(**arguments: Any) -> _core.SocketSender:
+    given: dict[str, Any] = {"streams": [(1, GROUP, PORT), (2, GROUP, PORT)], "rate_pps": 0.0, "packets": 2, "payload_bytes": 64}
+    return _core.SocketSender(**given | {"interface_index": loopback()} | arguments)
+
+
+def frame_sender(**arguments: Any) -> _core.FrameSender:
+    given: dict[str, Any] = {"streams": [(1, GROUP, PORT)], "rate_pps": 0.0, "packets": 2, "payload_bytes": 64}
+    return _core.FrameSender(**given | {"interface_index": loopback(), "source": "127.0.0.1", "source_port": 6000} | arguments)
+
+
+def socket_capture(**arguments: Any) -> _core.SocketCapture:
+    return _core.SocketCapture(**{"listens": [(GROUP, "0.0.0.0", PORT)], "interface_index": loopback()} | arguments)
+
+
+def ring_capture(**arguments: Any) -> _core.RingCapture:
+    return _core.RingCapture(**{"interface_index": loopback(), "port_low": PORT, "port_high": PORT, "blocks": 2} | arguments)
+
+
+def fed_table() -> _core.StreamTable:
+    table = _core.StreamTable(series_ns=1_000_000, log_capacity=64)
+    for sequence in range(20):
+        frame = probe_frame(sequence, 1_700_000_000_000_000_000 + sequence * 1_000_000, stream=sequence % 3)
+        table.feed(frame, 1_700_000_000_000_100_000 + sequence * 1_000_000, len(frame))
+    return table
+
+
+def ran(maker: Callable[[], Any], method: str) -> Callable[[], object]:
+    """`method` of one object, which has run where that makes a difference."""
+    made = maker()
+    made.stop()
+    made.run(*([_core.StreamTable()] if "Capture" in type(made).__name__ else []))
+    return getattr(made, method)
+
+
+def histogram_calls() -> dict[str, Callable[[], object]]:
+    histogram = _core.Histogram()
+    return {
+        "Histogram": lambda: (_core.Histogram(), refused(lambda: _core.Histogram(1), TypeError)),
+        "Histogram.record": lambda: (histogram.record(123_456), refused(lambda: histogram.record(-1), ValueError)),
+        "Histogram.quantile": lambda: histogram.quantile(0.99),
+        "Histogram.data": lambda: histogram.data(),
+    }
+
+
+def table_calls() -> dict[str, Callable[[], object]]:
+    table = fed_table()
+    frame = probe_frame(3, 1_700_000_000_000_000_000)
+
+    def feed() -> None:
+        table.feed(frame, 1_700_000_000_020_000_000, len(frame))
+        table.feed(b"short", 0, 5)
+        refused(lambda: table.feed(frame, 0, 1), ValueError)
+
+    return {
+        "StreamTable": lambda: (fed_table(), refused(lambda: _core.StreamTable(reorder_window=3), ValueError)),
+        "StreamTable.feed": feed,
+        "StreamTable.finish": lambda: table.finish(),
+        "StreamTable.totals": lambda: table.totals(),
+        "StreamTable.streams": lambda: (table.streams(), table.streams(histograms=True)),
+        "StreamTable.histogram": lambda: (table.histogram("iat"), refused(lambda: table.histogram("x"), ValueError)),
+        "StreamTable.series": lambda: table.series(),
+        "StreamTable.log": lambda: table.log(),
+    }
+
+
+def sender_calls(name: str, maker: Callable[..., Any]) -> dict[str, Callable[[], object]]:
+    bad_second_stream = [(1, GROUP, PORT), (2, "nonsense", PORT)]
+    return {
+        name: lambda: (
+            maker(),
+            refused(lambda: maker(streams=bad_second_stream), ValueError),
+            refused(lambda: maker(dscp=64), ValueError),
+        ),
+        f"{name}.run": lambda: maker().run(),
+        f"{name}.stop": lambda: maker().stop(),
+        f"{name}.counts": ran(maker, "counts"),
+        f"{name}.streams": ran(maker, "streams"),
+        f"{name}.lateness": ran(maker, "lateness"),
+    }
+
+
+def capture_calls(name: str, maker: Callable[..., Any], wrong: dict[str, Any]) -> dict[str, Callable[[], object]]:
+    def run() -> None:
+        capture = maker()
+        refused(lambda: capture.run(None), TypeError)
+        capture.run(_core.StreamTable(max_streams=1), 1)
+        refused(lambda: capture.run(_core.StreamTable(max_streams=1)), RuntimeError)
+
+    return {
+        name: lambda: (maker(), refused(lambda: maker(**wrong), ValueError, OSError)),
+        f"{name}.run": run,
+        f"{name}.stop": lambda: maker().stop(),
+        f"{name}.counts": ran(maker, "counts"),
+    }
+
+
+def function_calls() -> dict[str, Callable[[], object]]:
+    probe = _core.probe_encode(1, 2, 3, 4, 5)
+    return {
+        "probe_encode": lambda: _core.probe_encode(1, 2, 3, 4, 5),
+        "probe_decode": lambda: (_core.probe_decode(probe), _core.probe_decode(b"")),
+        "timestamp_capabilities": lambda: (
+            _core.timestamp_capabilities("lo"),
+            refused(lambda: _core.timestamp_capabilities("nb-none"), OSError),
+        ),
+        "clock_cost_ns": lambda: _core.clock_cost_ns(10),
+        "clock_step_ns": lambda: _core.clock_step_ns(10),
+        "wakeup_latency": lambda: _core.wakeup_latency(1, 1000),
+    }
+
+
+GROUPS: dict[str, Callable[[], dict[str, Callable[[], object]]]] = {
+    "Histogram": histogram_calls,
+    "StreamTable": table_calls,
+    "SocketSender": lambda: sender_calls("SocketSender", socket_sender),
+    "FrameSender": lambda: sender_calls("FrameSender", frame_sender),
+    "SocketCapture": lambda: capture_calls("SocketCapture", socket_capture, {"listens": [("192.0.2.9", "0.0.0.0", PORT)]}),
+    "RingCapture": lambda: capture_calls("RingCapture", ring_capture, {"block_bytes": 3}),
+    "functions": function_calls,
+}
+
+
+def entry_points() -> Iterable[str]:
+    for name, value in vars(_core).items():
+        if name.startswith("_") or not callable(value):
+            continue
+        yield name
+        if isinstance(value, type):
+            yield from (f"{name}.{method}" for method in vars(value) if not method.startswith("_"))
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_nothing_grows(in_private_network, group):
+    calls = FEWER_CALLS if group in ("FrameSender", "RingCapture") else CALLS
+
+    def measure() -> dict[str, dict[str, int]]:
+        return {name: growth_per_round(call, calls) for name, call in GROUPS[group]().items()}
+
+    for name, growth in in_private_network(measure).items():
+        assert growth["bytes of malloc"] < calls * SMALLEST_ALLOCATION_BYTES, name
+        for what in ("Python blocks", "file descriptors", "memory mappings"):
+            assert growth[what] < calls, f"{name}: {what}"
+
+
+def test_a_leak_would_be_noticed(in_private_network):
+    """One object, 16 bytes of malloc and one descriptor left behind by each call are each found."""
+
+    def measure() -> list[dict[str, int]]:
+        kept: list[object] = []
+        libc = ctypes.CDLL(None)
+        libc.malloc.restype = ctypes.c_void_p
+        return [
+            growth_per_round(lambda: kept.append(object())),
+            growth_per_round(lambda: libc.malloc(ctypes.c_size_t(1)) and None),
+            growth_per_round(lambda: os.dup(0) and None),
+        ]
+
+    an_object, sixteen_bytes, a_descriptor = in_private_network(measure)
+    assert an_object["Python blocks"] >= CALLS
+    assert sixteen_bytes["bytes of malloc"] >= CALLS * SMALLEST_ALLOCATION_BYTES
+    assert a_descriptor["file descriptors"] >= CALLS
+
+
+def test_every_entry_point_has_a_leak_test(in_private_network):
+    def measure() -> list[str]:
+        return sorted(name for group in GROUPS.values() for name in group())
+
+    assert in_private_network(measure) == sorted(entry_points())
