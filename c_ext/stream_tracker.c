@@ -19,8 +19,8 @@
  *
  * and everything below is *settled*: what had not arrived by then is lost, and what still comes from there is beyond
  * the window. Sequence s has bit s mod reorder_window; bits that stand for no open sequence are 0. Open sequences are
- * named by their distance from `last`, never by their own bounds, so that nothing can overflow, not even at the highest
- * sequence there is.
+ * named by their distance from `last`, never by their own bounds, so that nothing can overflow, not even at the
+ * highest sequence there is.
  *
  * A sequence above `last` advances the window. What leaves it at the bottom is settled in order of sequence, whence RFC
  * 3357's loss periods are maximal runs without looking back. A jump past the whole window settles at most the bitmap,
