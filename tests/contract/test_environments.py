@@ -208,6 +208,16 @@ def test_plans_from_files_are_checked_the_same_way() -> None:
     assert caught.value.message.splitlines() == ["receivers=17: receivers is at most 16.", "mode=True: mode takes text."]
 
 
+@pytest.mark.parametrize("name", ["host", "macvlan", "bridge"])
+def test_every_option_is_documented_with_its_default(name: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "environments.md").read_text(encoding="utf-8")
+
+    for option in registry.environment(name).options:
+        rows = [line for line in page.splitlines() if f"| `{option.name}` |" in line]
+        assert len(rows) == 1, option.name
+        assert rows[0].split("|")[3].strip().strip("`") == str(option.default)
+
+
 def test_asking_what_can_be_built_leaves_this_process_where_it_is() -> None:
     before = [os.readlink(f"/proc/self/ns/{kind}") for kind in ("mnt", "net", "user")]
 
