@@ -10,13 +10,6 @@
  * exact smallest and largest; count and sum come from the exact figures beside the buckets.
  */
 
-static int64_t bounded(int64_t value, int64_t low, int64_t high)
-{
-	if (value < low)
-		return low;
-	return value > high ? high : value;
-}
-
 static uint64_t middle(uint32_t bucket)
 {
 	uint64_t lower = nb_histogram_lower(bucket);
@@ -24,33 +17,40 @@ static uint64_t middle(uint32_t bucket)
 	return lower + (nb_histogram_upper(bucket) - lower) / 2;
 }
 
-/* Add one side of a stream's transit, @sign 1 above and -1 below the first packet's, each value less @origin. */
-static void pool_side(struct nb_histogram *pooled, const struct nb_histogram *side, int sign,
-		      const struct nb_stream_counts *counts, int64_t origin)
+/* How far apart two stamps are, @later not before @earlier; whatever a hostile probe claims, it fits 64 bits. */
+static uint64_t distance(int64_t later, int64_t earlier)
+{
+	return (uint64_t)later - (uint64_t)earlier;
+}
+
+/* Add one side of a stream's transit around its @base; @farthest bounds the middles of the outer buckets. */
+static void pool_side(struct nb_histogram *pooled, const struct nb_histogram *side, bool above, uint64_t farthest,
+		      uint64_t base)
 {
 	if (!side->count)
 		return;
 	for (uint32_t bucket = 0; bucket < NB_HISTOGRAM_BUCKETS; bucket++) {
 		uint64_t packets = side->buckets[bucket];
-		int64_t transit;
+		uint64_t offset = middle(bucket);
 
 		if (!packets)
 			continue;
-		transit = counts->transit_base_ns + sign * (int64_t)middle(bucket);
-		transit = bounded(transit, counts->transit_min_ns, counts->transit_max_ns);
-		pooled->buckets[nb_histogram_index((uint64_t)(transit - origin))] += packets;
+		if (offset > farthest)
+			offset = farthest;
+		pooled->buckets[nb_histogram_index(above ? base + offset : base - offset)] += packets;
 	}
 	pooled->count += side->count;
-	pooled->sum += side->count * (uint64_t)(counts->transit_base_ns - origin) + (uint64_t)sign * side->sum;
+	pooled->sum += side->count * base + (above ? side->sum : -side->sum);
 }
 
 static void pool_stream(struct nb_histogram *pooled, const struct nb_tracker *tracker,
 			const struct nb_stream_counts *counts, int64_t origin)
 {
-	uint64_t least = (uint64_t)(counts->transit_min_ns - origin), most = (uint64_t)(counts->transit_max_ns - origin);
+	uint64_t least = distance(counts->transit_min_ns, origin), most = distance(counts->transit_max_ns, origin);
+	uint64_t base = distance(counts->transit_base_ns, origin);
 
-	pool_side(pooled, nb_tracker_transit_above(tracker), 1, counts, origin);
-	pool_side(pooled, nb_tracker_transit_below(tracker), -1, counts, origin);
+	pool_side(pooled, nb_tracker_transit_above(tracker), true, most - base, base);
+	pool_side(pooled, nb_tracker_transit_below(tracker), false, base - least, base);
 	if (least < pooled->min)
 		pooled->min = least;
 	if (most > pooled->max)

@@ -119,6 +119,111 @@ def run_one_trial(lab_permitted: None) -> Callable[..., Any]:
     return run
 
 
+SITES_SCRIPT = """
+import json, sys
+from netbench.environments import lab, registry
+
+asked = json.loads(sys.argv[1])
+lab.enter()
+wanted = registry.parse([asked["environment"]])[0]
+with registry.environment(wanted.name).setup(dict(wanted.options)) as built:
+    print(json.dumps({
+        "sender": built.sender.enter, "sender_interface": built.sender.interface, "sender_address": built.sender.address,
+        "receivers": [site.enter for site in built.receivers], "interface": built.receivers[0].interface,
+        "unicast": built.unicast_destination,
+    }), flush=True)
+    for line in sys.stdin:
+        answers = []
+        import subprocess
+        running = []
+        for step in json.loads(line):
+            if step["wait_for"]:
+                seen = ""
+                while step["wait_for"] not in seen:
+                    piece = running[-1].stderr.readline()
+                    if not piece:
+                        break
+                    seen += piece
+            running.append(subprocess.Popen(step["command"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        for process in running:
+            out, err = process.communicate(timeout=60)
+            answers.append({"exit_code": process.returncode, "output": out, "errors": err})
+        print(json.dumps(answers), flush=True)
+"""
+
+
+class Sites:
+    """An environment that stands, in a process of its own; commands are run at its sites, side by side."""
+
+    def __init__(self, environment: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", SITES_SCRIPT, json.dumps({"environment": environment})],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        first = self._line()
+        self.sender: list[str] = first["sender"]
+        self.sender_interface: str = first["sender_interface"]
+        self.sender_address: str = first["sender_address"]
+        self.receiver: list[str] = first["receivers"][0]
+        self.interface: str = first["interface"]
+        self.unicast: str = first["unicast"]
+
+    def run(self, *steps: Step) -> list[dict[str, Any]]:
+        """Start the commands in order, each when the one before has said its word; wait for all of them.
+
+        Returns:
+            exit_code, output and errors of each.
+        """
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([{"command": step.command, "wait_for": step.when_told} for step in steps]) + "\n")
+        self._process.stdin.flush()
+        answers: list[dict[str, Any]] = self._line()
+        return answers
+
+    def close(self) -> None:
+        """Tear it down."""
+        _, errors = self._process.communicate(timeout=30)
+        assert self._process.returncode == 0, errors
+
+    def _line(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise AssertionError(self._process.communicate()[1])
+        return json.loads(line)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command, started when the one before it printed `when_told` on its standard error (empty: at once)."""
+
+    command: list[str]
+    when_told: str = ""
+
+
+@pytest.fixture
+def sites(lab_permitted: None) -> Iterator[Callable[[str], Sites]]:
+    """Environments that stand until the test is over."""
+    standing: list[Sites] = []
+
+    def stand(environment: str) -> Sites:
+        standing.append(Sites(environment))
+        return standing[-1]
+
+    yield stand
+    for item in standing:
+        item.close()
+
+
+@pytest.fixture
+def step() -> type[Step]:
+    """The class of a command at a site."""
+    return Step
+
+
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
     """After the test: no namespace of ours, no agent."""
