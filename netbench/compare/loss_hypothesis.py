@@ -13,6 +13,9 @@ from netbench.result.records import EnvironmentRecord, Trial
 from netbench.result.run import Run
 from netbench.result.verdict import Cause, Hypothesis, Remedy
 
+_ON_THE_WIRE = Remedy(
+    sentence="These never reached the environment, and no counter at its two ends saw them: look at the switches and cables between."
+)
 _UNEXPLAINED = Remedy(
     sentence="No counter that netbench reads explains these: the kernel can say why it frees each packet.",
     command="perf record -a -e skb:kfree_skb sleep 5 && perf script",
@@ -171,7 +174,8 @@ def _remedies(failed: Sequence[Losses], record: EnvironmentRecord) -> list[Remed
         )
         for death in heaviest.values()
     ]
-    return remedies + ([_UNEXPLAINED] if any(losses.unattributed for losses in failed) else [])
+    sides = {side for losses in failed for side in losses.unattributed}
+    return remedies + ([_ON_THE_WIRE] if "before_tap" in sides else []) + ([_UNEXPLAINED] if sides - {"before_tap"} else [])
 
 
 def _why(judged: Sequence[Judged], record: EnvironmentRecord) -> tuple[list[Cause], list[Remedy]]:
