@@ -8,8 +8,9 @@ The file is saved after every trial, so that a run which is cut off still holds 
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,14 +25,14 @@ from netbench.environments.base import BuiltEnvironment, Environment
 from netbench.errors import CannotRunError, NetbenchError
 from netbench.facts import counters
 from netbench.metrics.floor import build_floor
-from netbench.protocol import FactsJob, FloorJob
+from netbench.place_facts import ask_for_facts, told_facts
+from netbench.protocol import FloorJob
 from netbench.result import store
 from netbench.result.plan import EnvironmentPlan, Plan, Profile
 from netbench.result.records import EnvironmentRecord, Facts, Floor, Tool, Trial
 from netbench.result.run import Run
 from netbench.trial_runner import run_trial
 
-_FACTS_TIMEOUT_S = 20.0
 _FLOOR_TIMEOUT_S = 30.0
 
 
@@ -59,11 +60,18 @@ class Standing:
     built: BuiltEnvironment
 
 
-def run(plan: Plan, directory: Path, observer: Observer, command: str = "") -> Run:
+def run(plan: Plan, directory: Path, observer: Observer, *, host: Facts, command: str = "") -> Run:
     """Measure a plan and save run.json into a directory.
 
     The process must have entered the lab (netbench.environments.lab), which it has to do while it is of one thread: before numpy is
     imported, and so before this module is.
+
+    Args:
+        plan: what to measure.
+        directory: where run.json goes; made if need be.
+        observer: told what is going on.
+        host: facts of this host, read before the lab was entered.
+        command: the command line, for the record.
 
     Returns:
         The run, judged; its status is "interrupted" when Ctrl-C ended it.
@@ -78,7 +86,7 @@ def run(plan: Plan, directory: Path, observer: Observer, command: str = "") -> R
         started_at=_now(),
         command=command,
         plan=plan,
-        host=Facts(absent={"values": "not read yet"}),
+        host=host,
         floor=Floor(absent={"clock_cost_ns": "not measured yet"}),
         environments=[],
     )
@@ -93,7 +101,7 @@ def run(plan: Plan, directory: Path, observer: Observer, command: str = "") -> R
                 reasons = "; ".join(f"{record.label}: {record.reason}" for record in records)
                 raise CannotRunError(f"no environment of the plan can be built here: {reasons}", records[0].remedy)
             observer.step("reading facts")
-            current = current.model_copy(update=_facts(standing, records))
+            current = current.model_copy(update={"environments": _facts(standing, records)})
             observer.step("measuring the floor")
             current = current.model_copy(update={"floor": _floor(standing[0])})
             for item, profile, sample in _schedule(plan, standing):
@@ -105,12 +113,24 @@ def run(plan: Plan, directory: Path, observer: Observer, command: str = "") -> R
         status = "complete"
     except KeyboardInterrupt:
         status = "interrupted"
-    floor = current.floor.model_copy(update={"steal_ratio": _steal_ratio(cpu_before, counters.read())})
-    current = current.model_copy(update={"status": status, "ended_at": _now(), "floor": floor})
-    comparison, verdicts = judge(current)
-    current = current.model_copy(update={"comparison": comparison, "verdicts": verdicts})
-    store.save(current, path)
+    with _undisturbed():
+        floor = _with_steal(current.floor, cpu_before, counters.read())
+        current = current.model_copy(update={"status": status, "ended_at": _now(), "floor": floor})
+        comparison, verdicts = judge(current)
+        current = current.model_copy(update={"comparison": comparison, "verdicts": verdicts})
+        store.save(current, path)
     return current
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C does not lose what the first one saved."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _build(plan: Plan, stack: ExitStack, observer: Observer) -> tuple[list[Standing], list[EnvironmentRecord]]:
@@ -153,22 +173,16 @@ def _unavailable(wanted: EnvironmentPlan, environment: Environment, reason: str,
     )
 
 
-def _facts(standing: Sequence[Standing], records: Sequence[EnvironmentRecord]) -> dict[str, Any]:
-    """Facts of this host and of each place where a probe would sit; findings from these."""
+def _facts(standing: Sequence[Standing], records: Sequence[EnvironmentRecord]) -> list[EnvironmentRecord]:
+    """The records with the facts of each place where a probe would sit, and the findings from these."""
     with ExitStack() as stack:
-        host = stack.enter_context(AgentClient("the facts of this host", FactsJob()))
-        places = {
+        agents = {
             item.plan.label: stack.enter_context(
-                AgentClient(
-                    f"the facts of {item.plan.label}",
-                    FactsJob(interface=item.built.receivers[0].interface),
-                    item.built.receivers[0].enter,
-                )
+                ask_for_facts(item.plan.label, item.built.receivers[0].interface, item.built.receivers[0].enter)
             )
             for item in standing
         }
-        host_facts = _facts_record(host)
-        read = {label: _facts_record(agent) for label, agent in places.items()}
+        read = {label: told_facts(agent) for label, agent in agents.items()}
     described = []
     for record in records:
         facts = read.get(record.label)
@@ -181,16 +195,7 @@ def _facts(standing: Sequence[Standing], records: Sequence[EnvironmentRecord]) -
             "hardware_stamps": _hardware_stamps(facts.values.get("timestamps")),
         }
         described.append(record.model_copy(update=update))
-    return {"host": host_facts, "environments": described}
-
-
-def _facts_record(agent: AgentClient) -> Facts:
-    try:
-        raw = agent.result(_FACTS_TIMEOUT_S)
-    except NetbenchError as error:
-        return Facts(absent={"values": error.message})
-    absent = raw.pop("absent", {})
-    return Facts(values=raw, absent=absent)
+    return described
 
 
 def _hardware_stamps(timestamps: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -245,10 +250,14 @@ def _in_one_sentence(error: NetbenchError) -> str:
     return f"{error.message} ({error.remedy})" if error.remedy else error.message
 
 
-def _steal_ratio(before: counters.Reading, after: counters.Reading) -> float | None:
+def _with_steal(floor: Floor, before: counters.Reading, after: counters.Reading) -> Floor:
+    """The floor, with the share of CPU time that the hypervisor kept for others during the run."""
     moved = counters.delta(before, after)
     total = moved.get("cpu.total_ticks", 0)
-    return min(1.0, moved.get("cpu.steal_ticks", 0) / total) if total else None
+    absent = {key: reason for key, reason in floor.absent.items() if key != "steal_ratio"}
+    if not total:
+        return floor.model_copy(update={"absent": absent | {"steal_ratio": "CPU time was not read (/proc/stat)"}})
+    return floor.model_copy(update={"steal_ratio": min(1.0, moved.get("cpu.steal_ticks", 0) / total), "absent": absent})
 
 
 def _now() -> str:

@@ -12,7 +12,6 @@ from netbench.protocol import Faults, ReceiveJob, SendJob, StreamSpec
 from netbench.result.plan import Plan, Profile
 
 PROOF_DURATION_S = 0.5
-_LAB_TTL = 16  # nothing leaves the lab, and address translation is a hop
 _SERIES_NS = 100_000_000
 _MOST_LOGGED_PACKETS = 4_000_000
 _RECEIVE_BUFFER_BYTES = 64 << 20  # asked for; an ordinary user gets rmem_max of it
@@ -59,7 +58,7 @@ def trial_jobs(plan: Plan, profile: Profile, built: BuiltEnvironment, session: i
         interface=built.sender.interface,
         source=built.sender.address,
         source_port=40_000 if plan.method == "frame" else 0,
-        ttl=_LAB_TTL,
+        ttl=1 + built.router_hops,
         next_hop=built.next_hop,
         faults=faults or Faults(),
     )

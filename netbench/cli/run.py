@@ -49,6 +49,7 @@ def run(
     """Measure environments with real traffic and say which one a probe can be trusted in."""
     from netbench.cli.plan_choice import chosen_plan
     from netbench.environments import lab
+    from netbench.place_facts import host_facts
 
     selected = chosen_plan(
         plan,
@@ -64,6 +65,7 @@ def run(
             "seed": seed,
         },
     )
+    host = host_facts()
     lab.enter()  # while this process has one thread: numpy, which the rest imports, starts more
     from netbench.compare.verdict import exit_code
     from netbench.report import terminal, write_reports
@@ -71,7 +73,7 @@ def run(
     from netbench.runner import run as measure
 
     with RunProgress(quiet=quiet or json) as progress:
-        result = measure(selected, output, progress, command=" ".join(["netbench", *sys.argv[1:]]))
+        result = measure(selected, output, progress, host=host, command=" ".join(["netbench", *sys.argv[1:]]))
     files = write_reports(result, output)
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")

@@ -1,0 +1,33 @@
+"""Facts of a place, read by an agent there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netbench.agent_client import AgentClient
+from netbench.errors import NetbenchError
+from netbench.protocol import FactsJob
+from netbench.result.records import Facts
+
+_TIMEOUT_S = 20.0
+
+
+def host_facts() -> Facts:
+    """Facts of this host. Read before the lab is entered: an ordinary user's lab shows an empty network."""
+    with ask_for_facts("this host", None, ()) as agent:
+        return told_facts(agent)
+
+
+def ask_for_facts(place: str, interface: str | None, enter: Sequence[str]) -> AgentClient:
+    """An agent that reads the facts of a place."""
+    return AgentClient(f"the facts of {place}", FactsJob(interface=interface), enter)
+
+
+def told_facts(agent: AgentClient) -> Facts:
+    """What it read; why nothing, if it could not."""
+    try:
+        raw = agent.result(_TIMEOUT_S)
+    except NetbenchError as error:
+        return Facts(absent={"values": error.message})
+    absent = raw.pop("absent", {})
+    return Facts(values=raw, absent=absent)
