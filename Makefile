@@ -57,12 +57,13 @@ fuzz: setup-test ## libFuzzer on every decoder; FUZZ_SECONDS=20 each
 	@mkdir -p build
 	@$(call configure,fuzz,clang,-Dfuzz=true $(SANITIZE))
 	$(BIN)/ninja -C build/fuzz --quiet
-	set -e; for target in build/fuzz/tests/fuzz/fuzz_*; do \
-		[ -f "$$target" ] && [ -x "$$target" ] || continue; \
-		name=$$(basename "$$target"); corpus=build/fuzz/corpus/$$name; mkdir -p "$$corpus"; \
-		echo "== $$name, $(FUZZ_SECONDS) s"; \
-		"$$target" -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 \
-			-artifact_prefix=build/fuzz/$$name- "$$corpus" $$(ls -d tests/fuzz/corpus/$$name 2>/dev/null || true); \
+	@set -e; for source in tests/fuzz/fuzz_*.c; do \
+		name=$$(basename "$$source" .c); seeds=tests/fuzz/corpus/$${name#fuzz_}; found=build/fuzz/corpus/$$name; \
+		mkdir -p "$$found"; [ -d "$$seeds" ] || seeds=; \
+		UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 build/fuzz/tests/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) \
+			-max_len=2048 -timeout=10 -verbosity=0 -print_final_stats=1 -artifact_prefix=build/fuzz/$$name- $$found $$seeds \
+			>build/fuzz/$$name.log 2>&1 || { tail -n 60 build/fuzz/$$name.log; exit 1; }; \
+		echo "$$name: $$(sed -n 's/^stat::number_of_executed_units: *//p' build/fuzz/$$name.log) inputs in $(FUZZ_SECONDS) s, nothing found"; \
 	done
 
 clean: ## remove what the targets above made, except reports

@@ -110,7 +110,7 @@ def test_run_is_once_and_never_twice_at_a_time(in_private_network):
         sender.stop()
         capture.stop()
         assert all(ended(thread) for thread in threads)
-        return during + [refusal(sender.run), refusal(lambda: capture.run(table))]
+        return [*during, refusal(sender.run), refusal(lambda: capture.run(table))]
 
     assert (
         in_private_network(measure)
