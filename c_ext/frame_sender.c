@@ -40,14 +40,14 @@
 
 _Static_assert(HEADER_BYTES == NB_SENDER_HEADER_MOST, "the header fits in front of the probe");
 
-struct template {
+struct stencil {
 	uint8_t header[HEADER_BYTES]; /* UDP checksum 0 */
 	uint64_t sum;                 /* of pseudo header, UDP header and padding */
 };
 
 struct nb_frame_sender {
 	struct nb_sender sender;
-	struct template templates[]; /* by stream */
+	struct stencil stencils[]; /* by stream */
 };
 
 /* What is asked of the interface. */
@@ -107,13 +107,13 @@ static void put16(uint8_t *at, uint16_t value)
 static void address(struct nb_sender *sender, uint32_t stream, struct msghdr *message, uint8_t *head)
 {
 	const struct nb_frame_sender *self = (const struct nb_frame_sender *)sender; /* its first member */
-	const struct template *template = &self->templates[stream];
-	uint16_t checksum = checksum_of(template->sum + sum_of_probe(head + HEADER_BYTES));
+	const struct stencil *stencil = &self->stencils[stream];
+	uint16_t checksum = checksum_of(stencil->sum + sum_of_probe(head + HEADER_BYTES));
 
 	(void)message;
 	if (checksum == 0) /* would say that there is none */
 		checksum = 0xffff;
-	memcpy(head, template->header, HEADER_BYTES);
+	memcpy(head, stencil->header, HEADER_BYTES);
 	memcpy(head + CHECKSUM_OFFSET, &checksum, sizeof(checksum));
 }
 
@@ -127,13 +127,13 @@ static void address(struct nb_sender *sender, uint32_t stream, struct msghdr *me
  *
  * Return: 0 or -errno
  */
-static int address_frame(uint8_t *destination, const struct nb_sender_config *config,
-			 const struct interface *interface, const uint8_t to[4], struct nb_error *error)
+static int address_frame(uint8_t *destination, const struct nb_sender_config *config, const struct interface *interface,
+			 const uint8_t to[4], struct nb_error *error)
 {
 	static const uint8_t unknown[6];
 
 	if ((to[0] & 0xf0) == 0xe0) { /* a group: RFC 1112 §6.4 */
-		const uint8_t group[6] = {0x01, 0x00, 0x5e, to[1] & 0x7f, to[2], to[3]};
+		const uint8_t group[6] = { 0x01, 0x00, 0x5e, to[1] & 0x7f, to[2], to[3] };
 
 		memcpy(destination, group, sizeof(group));
 		return 0;
@@ -161,11 +161,11 @@ static void write_ip(uint8_t *ip, const struct nb_sender_config *config, const u
 	memcpy(ip + 10, &checksum, sizeof(checksum));
 }
 
-static int write_template(struct template *template, const struct nb_sender *sender, const struct interface *interface,
-			  const struct nb_sender_stream *stream, struct nb_error *error)
+static int write_stencil(struct stencil *stencil, const struct nb_sender *sender, const struct interface *interface,
+			 const struct nb_sender_stream *stream, struct nb_error *error)
 {
 	const struct nb_sender_config *config = &sender->config;
-	uint8_t *ethernet = template->header;
+	uint8_t *ethernet = stencil->header;
 	uint8_t *ip = ethernet + ETHERNET_BYTES;
 	uint8_t *udp = ip + IP_BYTES;
 	int result = address_frame(ethernet, config, interface, stream->destination, error);
@@ -179,8 +179,8 @@ static int write_template(struct template *template, const struct nb_sender *sen
 	put16(udp + 2, stream->port);
 	put16(udp + 4, (uint16_t)(UDP_BYTES + config->payload_bytes));
 	/* The pseudo header: both addresses, the protocol, the UDP length. */
-	template->sum = sum_of(ip + 12, 8) + htons(IPPROTO_UDP) + sum_of(udp + 4, 2);
-	template->sum += sum_of(udp, UDP_BYTES) + sum_of(sender->padding, sender->padding_bytes);
+	stencil->sum = sum_of(ip + 12, 8) + htons(IPPROTO_UDP) + sum_of(udp + 4, 2);
+	stencil->sum += sum_of(udp, UDP_BYTES) + sum_of(sender->padding, sender->padding_bytes);
 	return 0;
 }
 
@@ -189,7 +189,7 @@ static int ask_interface(struct interface *interface, int fd, const struct nb_se
 			 struct nb_error *error)
 {
 	uint32_t datagram_bytes = IP_BYTES + UDP_BYTES + config->payload_bytes;
-	struct ifreq request = {0};
+	struct ifreq request = { 0 };
 
 	if (!if_indextoname(config->interface_index, interface->name))
 		return nb_fail(error, -ENODEV, "send frames by interface %u", config->interface_index);
@@ -215,7 +215,7 @@ static int ask_interface(struct interface *interface, int fd, const struct nb_se
 
 static int open_socket(const struct nb_sender_config *config, struct nb_error *error)
 {
-	const struct sockaddr_ll by = {.sll_family = AF_PACKET, .sll_ifindex = (int)config->interface_index};
+	const struct sockaddr_ll by = { .sll_family = AF_PACKET, .sll_ifindex = (int)config->interface_index };
 	int bypass = config->qdisc_bypass;
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int result;
@@ -262,7 +262,7 @@ int nb_frame_sender_create(struct nb_frame_sender **sender, const struct nb_send
 
 	if (result)
 		return result;
-	self = calloc(1, sizeof(*self) + config->stream_count * sizeof(self->templates[0]));
+	self = calloc(1, sizeof(*self) + config->stream_count * sizeof(self->stencils[0]));
 	if (!self)
 		return nb_fail(error, -ENOMEM, "allocate a sender of %u streams", config->stream_count);
 	result = nb_sender_init(&self->sender, config, HEADER_BYTES, address, error);
@@ -274,7 +274,7 @@ int nb_frame_sender_create(struct nb_frame_sender **sender, const struct nb_send
 	self->sender.fd = result;
 	result = ask_interface(&interface, self->sender.fd, config, error);
 	for (uint32_t i = 0; i < config->stream_count && !result; i++)
-		result = write_template(&self->templates[i], &self->sender, &interface, &config->streams[i], error);
+		result = write_stencil(&self->stencils[i], &self->sender, &interface, &config->streams[i], error);
 	if (result)
 		goto release_sender;
 	*sender = self;

@@ -9,8 +9,9 @@
 
 struct nb_frame_sender; /* opaque */
 
-/* The streams are copied. Everything that can be refused (no such interface, no permission, port in use) is refused here. */
-int nb_frame_sender_create(struct nb_frame_sender **sender, const struct nb_sender_config *config, struct nb_error *error);
+/* The streams are copied. What can be refused (no such interface, no permission, port in use) is refused here. */
+int nb_frame_sender_create(struct nb_frame_sender **sender, const struct nb_sender_config *config,
+			   struct nb_error *error);
 void nb_frame_sender_destroy(struct nb_frame_sender *sender);
 
 /**

@@ -19,12 +19,14 @@
  * call made. On time, a batch is one turn and its stamp is exact to the tens of nanoseconds that encoding takes; a
  * batch of several is a burst or a catch-up, and one stamp serves it.
  *
- * sendmmsg() returns at the first message that is refused, and swallows the reason if any message before it was
- * taken. So the message that it stopped at is offered again, alone in front, and what is said then counts.
+ * A message is offered to the kernel once, so that a refusal here and a drop counted there are one and the same. That
+ * takes care: sendmmsg() returns at the first message that is refused, and keeps the reason to itself if any message
+ * before it was taken. After a refusal messages are therefore offered one by one for a while, which tells each
+ * reason; of the one that began it, what the socket's state tells.
  *
- * A refusal can belong to an older datagram: an ICMP error (port unreachable) sets the socket's pending error, and
- * the next send returns it without having tried. The error queue is drained and the message offered again; only a
- * message that is refused for itself is counted.
+ * Offered again is only what was not refused for itself: an ICMP error (port unreachable) about an older datagram
+ * sets the socket's pending error, and the next send returns it without having tried. A full socket buffer is waited
+ * for at rate 0, where waiting misses no due time.
  *
  * One thread runs, others read: the running thread keeps its own counts and publishes them under the lock once a
  * batch.
@@ -34,6 +36,11 @@
 #define WRITABLE_SLICE_MS 50
 #define OFFERS_AGAIN 2 /* of a message whose refusal may belong to an older one */
 #define OFFSET_SAMPLES 8
+#define SINGLY_AFTER_REFUSAL 1024 /* messages */
+
+/* Beside errno: why sendmmsg() stopped within a batch. */
+#define REASON_OF_OLDER (-1)
+#define REASON_UNTOLD (-2)
 
 static int check_config(const struct nb_sender_config *config, struct nb_error *error)
 {
@@ -254,19 +261,33 @@ static bool is_final(int code)
 	return code == EBADF || code == ENOTSOCK || code == EFAULT || code == ENODEV || code == ENXIO;
 }
 
-/* Empty the error queue; the kernel clears the pending error with it. */
-static void drain_errors(int fd)
+/* Empty the error queue, and the kernel clears the pending error with it; was there any? */
+static bool drain_errors(int fd)
 {
-	struct msghdr nothing = {0};
+	struct msghdr nothing = { 0 };
+	bool any = false;
 
-	while (recvmsg(fd, &nothing, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0)
-		nothing = (struct msghdr){0};
+	while (recvmsg(fd, &nothing, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0) {
+		nothing = (struct msghdr){ 0 };
+		any = true;
+	}
+	return any;
+}
+
+/* Why was a message refused of whose batch some were taken? The kernel does not say; the socket may. */
+static int find_reason(int fd)
+{
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+
+	if (drain_errors(fd))
+		return REASON_OF_OLDER;
+	return poll(&room, 1, 0) == 0 ? EAGAIN : REASON_UNTOLD;
 }
 
 /* The socket buffer is full, and no due time is missed by waiting: until it is writable, or for a slice. */
 static void await_writable(int fd)
 {
-	struct pollfd wait = {.fd = fd, .events = POLLOUT};
+	struct pollfd wait = { .fd = fd, .events = POLLOUT };
 
 	if (poll(&wait, 1, WRITABLE_SLICE_MS) > 0 && (wait.revents & POLLERR))
 		drain_errors(fd);
@@ -280,7 +301,7 @@ static bool stopped(const atomic_bool *stop)
 /**
  * offer_again() - Should the message that was just refused be offered again, at once?
  * @sender: whose message it is
- * @code: the errno of the refusal
+ * @code: errno or REASON_ of the refusal
  * @offers: how often this message was offered because of an older one
  * @stop: ends the waiting
  *
@@ -288,7 +309,7 @@ static bool stopped(const atomic_bool *stop)
  */
 static bool offer_again(const struct nb_sender *sender, int code, uint32_t *offers, const atomic_bool *stop)
 {
-	if (code == EINTR)
+	if (code == EINTR || code == REASON_OF_OLDER)
 		return true;
 	if (code == EAGAIN && sender->config.pacer.rate_pps == 0 && !stopped(stop)) {
 		await_writable(sender->fd);
@@ -310,8 +331,33 @@ static void count_refusals(struct nb_sender_errors *errors, int code, uint32_t r
 		errors->eagain += refused;
 	} else {
 		errors->other += refused;
-		errors->last_other = code;
+		if (code != REASON_UNTOLD)
+			errors->last_other = code;
 	}
+}
+
+/**
+ * offer() - Offer messages to the kernel, all that are left or just one.
+ * @sender: its batch is stamped
+ * @at: first message to offer; moved past those taken
+ * @offers: of that message, because of older ones; 0 when others were taken
+ *
+ * Return: 0 when all offered were taken, else why *@at was not: errno or REASON_
+ */
+static int offer(struct nb_sender *sender, uint32_t *at, uint32_t *offers)
+{
+	struct nb_sender_batch *batch = &sender->batch;
+	uint32_t offered = sender->singly > 0 ? 1 : batch->message_count - *at;
+	int taken = sendmmsg(sender->fd, batch->messages + *at, offered, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	sender->counts.system_calls++;
+	if (taken < 0)
+		return errno;
+	*offers = 0;
+	sender->singly -= sender->singly > 0;
+	for (int i = 0; i < taken; i++)
+		batch->accepted[batch->turn_of[(*at)++]]++;
+	return (uint32_t)taken == offered ? 0 : find_reason(sender->fd);
 }
 
 /**
@@ -329,25 +375,16 @@ static int transmit(struct nb_sender *sender, const atomic_bool *stop, struct nb
 	uint32_t at = 0;
 
 	while (at < batch->message_count) {
-		int taken = sendmmsg(sender->fd, batch->messages + at, batch->message_count - at,
-				     MSG_DONTWAIT | MSG_NOSIGNAL);
 		uint32_t refused;
-		int code;
+		int code = offer(sender, &at, &offers);
 
-		sender->counts.system_calls++;
-		if (taken > 0) {
-			for (int i = 0; i < taken; i++)
-				batch->accepted[batch->turn_of[at++]]++;
-			offers = 0;
-			continue;
-		}
-		code = errno;
-		if (offer_again(sender, code, &offers, stop))
+		if (code == 0 || offer_again(sender, code, &offers, stop))
 			continue;
 		refused = is_final(code) ? batch->message_count - at : 1;
 		count_refusals(&sender->counts.errors, code, refused);
 		if (is_final(code))
 			return nb_fail(error, -code, "send datagram %u of %u at once", at + 1, batch->message_count);
+		sender->singly = SINGLY_AFTER_REFUSAL;
 		at++;
 		offers = 0;
 	}

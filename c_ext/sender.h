@@ -38,8 +38,8 @@ struct nb_sender_config {
 struct nb_sender_errors {
 	uint64_t enobufs; /* qdisc or device queue full, told by IP_RECVERR */
 	uint64_t eagain;  /* socket buffer full; at rate 0, which misses no due time, it is waited for instead */
-	uint64_t other;
-	int last_other;   /* errno */
+	uint64_t other;   /* and the rare ones whose reason the kernel kept: the first of a series, within a batch */
+	int last_other;   /* errno; 0 while no reason was told */
 };
 
 struct nb_sender_counts {

@@ -53,6 +53,7 @@ struct nb_sender {
 	int fd; /* Owned. Non-blocking; -1 until the sender opens it. */
 	int64_t realtime_offset_ns;
 	atomic_bool begun;
+	uint32_t singly; /* so many messages are offered one by one, for a message was refused lately */
 	struct nb_sender_batch batch;
 	struct nb_sender_counts counts; /* of the running thread */
 	pthread_mutex_t lock;

@@ -37,7 +37,7 @@ static int set_option(int fd, int level, int name, int value, const char *what, 
 /* Send all by one interface: multicast by an option of its own, the rest where binding to a device is permitted. */
 static int choose_interface(int fd, uint32_t index, struct nb_error *error)
 {
-	struct ip_mreqn by = {.imr_ifindex = (int)index};
+	struct ip_mreqn by = { .imr_ifindex = (int)index };
 	char name[IF_NAMESIZE];
 
 	if (index == 0)
@@ -53,7 +53,7 @@ static int choose_interface(int fd, uint32_t index, struct nb_error *error)
 
 static int bind_source(int fd, const uint8_t source[4], uint16_t port, struct nb_error *error)
 {
-	struct sockaddr_in from = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in from = { .sin_family = AF_INET, .sin_port = htons(port) };
 	char text[INET_ADDRSTRLEN];
 
 	memcpy(&from.sin_addr, source, sizeof(from.sin_addr));

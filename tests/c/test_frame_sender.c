@@ -45,8 +45,7 @@ static struct nb_frame_sender *run(const struct nb_sender_config *config, struct
 	assert_int_equal(nb_frame_sender_run(sender, &go_on, NULL), 0);
 	nb_frame_sender_read(sender, counts);
 	assert_books_balance(&counts->total);
-	assert_int_equal(counts->total.refused,
-			 counts->errors.enobufs + counts->errors.eagain + counts->errors.other);
+	assert_int_equal(counts->total.refused, counts->errors.enobufs + counts->errors.eagain + counts->errors.other);
 	assert_int_equal(counts->bytes, counts->total.datagrams * config->payload_bytes);
 	return sender;
 }
@@ -156,9 +155,9 @@ static void assert_frame(const uint8_t *frame, size_t size, const struct nb_send
 /* The frames themselves, as a capture at the far side gets them. The group's upper bits are not in its MAC address. */
 static void test_frames_are_right_to_the_checksum(void **state)
 {
-	const struct sockaddr_ll name = {
-		.sll_family = AF_PACKET, .sll_protocol = htons(0x0800), .sll_ifindex = LAB_LOOPBACK
-	};
+	const struct sockaddr_ll name = { .sll_family = AF_PACKET,
+					  .sll_protocol = htons(0x0800),
+					  .sll_ifindex = LAB_LOOPBACK };
 	const struct nb_sender_stream stream = to(1, "239.129.2.3", 5004);
 	static const uint32_t sizes[] = { NB_PROBE_LENGTH, NB_PROBE_LENGTH + 1, 188, 1315, 1316 };
 

@@ -39,8 +39,7 @@ static struct nb_socket_sender *run(const struct nb_sender_config *config, struc
 	assert_int_equal(nb_socket_sender_run(sender, &go_on, NULL), 0);
 	nb_socket_sender_read(sender, counts);
 	assert_books_balance(&counts->total);
-	assert_int_equal(counts->total.refused,
-			 counts->errors.enobufs + counts->errors.eagain + counts->errors.other);
+	assert_int_equal(counts->total.refused, counts->errors.enobufs + counts->errors.eagain + counts->errors.other);
 	assert_int_equal(counts->bytes, counts->total.datagrams * config->payload_bytes);
 	assert_true(counts->started_ns > 0);
 	assert_true(counts->ended_ns >= counts->started_ns);
