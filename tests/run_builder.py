@@ -1,4 +1,4 @@
-"""Runs for tests of what reads them: TEST DATA, made from seeded random numbers, in the shape of what LAB.md saw. Nothing was measured.
+"""Runs for tests of what reads them: TEST DATA from seeded random numbers, in the shape of what a lab saw; nothing was measured.
 
 host is clean; macvlan with three receivers loses 10.4 % in its parent's multicast queue; bridge carries unicast only.
 """
@@ -98,7 +98,9 @@ def _noise(chance: random.Random, number: int, middle_us: float, tail_us: float,
     ]
 
 
-def reception(chance: random.Random, profile: Profile, expected: int, lost: int, *, tail_us: float, drops: list[Drop]) -> dict[str, object]:
+def reception(
+    chance: random.Random, profile: Profile, expected: int, lost: int, *, tail_us: float, drops: list[Drop]
+) -> dict[str, object]:
     """What one receiver got, as the keywords of a record."""
     number = min(expected, 3000)
     interval_us = 1e6 / profile.stream_packets_per_second
@@ -363,8 +365,8 @@ def verdicts() -> list[Verdict]:
             causes=[
                 Cause(
                     layer="macvlan_broadcast_queue",
-                    sentence="29 834 packets died in the macvlan broadcast queue of eth0: all multicast into macvlan goes through one queue "
-                    "of 1000 packets per parent.",
+                    sentence="29 834 packets died in the macvlan broadcast queue of eth0: all multicast into macvlan goes "
+                    "through one queue of 1000 packets per parent.",
                     packets=29_834,
                 )
             ],
@@ -373,7 +375,9 @@ def verdicts() -> list[Verdict]:
                     sentence="Lengthen the queue of the parent, where the probe sits:",
                     command="ip link set dev macvlan0 type macvlan bcqueuelen 100000",
                 ),
-                Remedy(sentence="Prove it by measuring again:", command="netbench run -e host -e macvlan:receivers=3,bcqueuelen=100000"),
+                Remedy(
+                    sentence="Prove it by measuring again:", command="netbench run -e host -e macvlan:receivers=3,bcqueuelen=100000"
+                ),
             ],
         ),
         Verdict(
@@ -519,12 +523,22 @@ def hostile_run() -> Run:
     attack = "<script>alert(1)</script><img src=http://evil.example/x onerror=alert(1)> | `x` \x1b[31mred\x1b[0m [bold]b[/bold] ](http://evil.example)"
     run = complete_run(samples=1)
     environment = run.environments[0].model_copy(
-        update={"description": attack, "built_by": [attack], "injected": attack, "facts": Facts(values={attack: attack}, absent={attack: attack})}
+        update={
+            "description": attack,
+            "built_by": [attack],
+            "injected": attack,
+            "facts": Facts(values={attack: attack}, absent={attack: attack}),
+        }
     )
     verdict = run.verdicts[0].model_copy(
         update={"sentence": attack, "causes": [Cause(sentence=attack)], "remedies": [Remedy(sentence=attack, command=attack)]}
     )
     trials = [run.trials[0].model_copy(update={"status": "error", "reason": attack}), *run.trials[1:]]
     return run.model_copy(
-        update={"environments": [environment, *run.environments[1:]], "verdicts": [verdict, *run.verdicts[1:]], "trials": trials, "command": attack}
+        update={
+            "environments": [environment, *run.environments[1:]],
+            "verdicts": [verdict, *run.verdicts[1:]],
+            "trials": trials,
+            "command": attack,
+        }
     )

@@ -15,23 +15,35 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "at 95 %",
-        "Upper bound of the loss ratio: 3/N where nothing was lost of N packets, else by Clopper and Pearson. Of several samples with loss, "
-        "the worst one's bound.",
+        "Upper bound of the loss ratio: 3/N where nothing was lost of N packets, else by Clopper and Pearson. Of several samples "
+        "with loss, the worst one's bound.",
         "rule of three",
     ),
     ("duplicate", "Copies beyond the first; taken out before loss and order are counted.", "RFC 5560"),
     ("reordered", "Arrived after a later sequence.", "RFC 4737 §3.3"),
     ("IAT", "Inter-arrival time: receive stamp less the one before it, in the same stream.", "practice of probes"),
-    ("jitter", "Smoothed difference of transit times, J += (|D| − J)/16.", "RFC 3550 §6.4.1"),
+    ("jitter", "Smoothed difference of transit times, J += (|D| \u2212 J)/16.", "RFC 3550 §6.4.1"),
     (
         "distortion",
-        "For each packet seen at both points: IAT at the probe less IAT at the tap on the wire side. 0 means that a capture sees what the "
-        "wire saw.",
+        "For each packet seen at both points: IAT at the probe less IAT at the tap on the wire side. 0 means that a capture "
+        "sees what the wire saw.",
         "netbench",
     ),
-    ("MDI", "DF : MLR — buffer that a decoder needs, in ms, and media packets lost per second; a perfect 10 Mb/s stream has 1.05 ms.", "RFC 4445"),
+    (
+        "MDI",
+        "DF : MLR — buffer that a decoder needs, in ms, and media packets lost per second; a perfect 10 Mb/s stream has 1.05 ms.",
+        "RFC 4445",
+    ),
     ("error-second", "A second with an IAT above the threshold.", "practice of probes"),
     ("sender-limited", "The sender could not keep its rate, so the trial says nothing about the environment.", "RFC 2544"),
-    ("floor", "What this tool adds on this machine, measured over idle loopback; nothing below it is blamed on an environment.", "netbench"),
-    ("p50, p99, p99.9", "Nearest-rank percentiles of a trial; over samples the median of them, the range in the tooltip.", "RFC 5481"),
+    (
+        "floor",
+        "What this tool adds on this machine, measured over idle loopback; nothing below it is blamed on an environment.",
+        "netbench",
+    ),
+    (
+        "p50, p99, p99.9",
+        "Nearest-rank percentiles of a trial; over samples the mean of them, the range in the tooltip.",
+        "RFC 5481",
+    ),
 )

@@ -6,13 +6,19 @@ Groups of three digits are set apart by U+202F and a number from its unit by U+0
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 
-ABSENT = "–"
+ABSENT = "\u2013"
+MINUS = "\u2212"
+TIMES = "\u00d7"
 GROUP_SPACE = "\u202f"
 UNIT_SPACE = "\u00a0"
 SPACES = f" {GROUP_SPACE}{UNIT_SPACE}"
 
+_NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|ns|µs|ms|s|min|h|[kM]?pps|[kMG]?b/s|[kMG]?B)(?![\w/]))")
+_DIGIT_GROUPS = re.compile(r"(?<=\d)[ ,](?=\d{3}(?!\d))")
+_SENTENCE_END = re.compile(r"(?<=[.!?]) +(?=\S)")
 _PERCENT_DIGITS_ABOVE_1 = 3
 _PERCENT_DIGITS_BELOW_1 = 2
 
@@ -73,7 +79,7 @@ def size(octets: float) -> str:
 
 
 def percent(ratio: float) -> str:
-    """A ratio in percent: `10.4 %`, `0.012 %`, `0 %`. What is not all is never rounded to 100 %, what is not nothing never to 0 %."""
+    """A ratio in percent: `10.4 %`, `0.012 %`, `0 %`; what is not all is never shown as 100 %, what is not none never as 0 %."""
     value = ratio * 100
     if value == 0 or value == 100:
         return f"{value:.0f}{UNIT_SPACE}%"
@@ -95,12 +101,20 @@ def percent_rounded_up(ratio: float) -> str:
 def loss(lost_packets: int, expected_packets: int, upper_bound_ratio: float | None) -> str:
     """`0 of 284 905 (< 0.0011 % at 95 %)`, `29 778 of 284 976 (10.4 %; at most 10.7 % at 95 %)`."""
     books = f"{count(lost_packets)} of {count(expected_packets)}"
+    at_95 = f"at{UNIT_SPACE}95{UNIT_SPACE}%"
     if lost_packets == 0:
-        return books if upper_bound_ratio is None else f"{books} ({zero_loss_bound(upper_bound_ratio)} at{UNIT_SPACE}95{UNIT_SPACE}%)"
+        return books if upper_bound_ratio is None else f"{books} ({zero_loss_bound(upper_bound_ratio)} {at_95})"
     ratio = percent(lost_packets / expected_packets)
     if upper_bound_ratio is None:
         return f"{books} ({ratio})"
-    return f"{books} ({ratio}; at most {percent_rounded_up(upper_bound_ratio)} at{UNIT_SPACE}95{UNIT_SPACE}%)"
+    return f"{books} ({ratio}; at most {percent_rounded_up(upper_bound_ratio)} {at_95})"
+
+
+def loss_in_short(lost_packets: int, expected_packets: int, upper_bound_ratio: float) -> str:
+    """`0 (< 0.0011 %)`, `10.4 % (≤ 10.7 %)`: the ratio with its bound, for narrow places."""
+    if lost_packets == 0:
+        return f"0 ({zero_loss_bound(upper_bound_ratio)})"
+    return f"{percent(lost_packets / expected_packets)} (≤{UNIT_SPACE}{percent_rounded_up(upper_bound_ratio)})"
 
 
 def zero_loss_bound(upper_bound_ratio: float) -> str:
@@ -114,9 +128,9 @@ def number_with_unit(value: float, unit: str) -> str:
         case "ns" | "us" | "µs" | "ms" | "s":
             return duration_us(value * {"ns": 1e-3, "us": 1.0, "µs": 1.0, "ms": 1e3, "s": 1e6}[unit])
         case "ratio":
-            return ("−" if value < 0 else "") + percent(abs(value))
+            return (MINUS if value < 0 else "") + percent(abs(value))
         case "percent" | "%":
-            return ("−" if value < 0 else "") + percent(abs(value) / 100)
+            return (MINUS if value < 0 else "") + percent(abs(value) / 100)
         case "pps" | "packets/s":
             return packet_rate(value)
         case "bps" | "b/s":
@@ -142,6 +156,23 @@ def elapsed(started_iso: str, ended_iso: str | None) -> str | None:
         return duration_s((datetime.fromisoformat(ended_iso or "") - datetime.fromisoformat(started_iso)).total_seconds())
     except (ValueError, TypeError):
         return None
+
+
+def glued(sentence: str) -> str:
+    """A sentence of a record, its numbers written as all others here: groups set apart, none parted from its unit."""
+    return _NUMBER_AND_UNIT.sub(UNIT_SPACE, _DIGIT_GROUPS.sub(GROUP_SPACE, sentence))
+
+
+def first_sentence(text: str) -> tuple[str, str]:
+    """A text's first sentence, and the rest."""
+    first, *rest = _SENTENCE_END.split(text, maxsplit=1)
+    return first, rest[0] if rest else ""
+
+
+def as_sentence(text: str) -> str:
+    """A part of a sentence made a whole one."""
+    whole = text[:1].upper() + text[1:]
+    return whole if not whole or whole.endswith((".", "!", "?")) else f"{whole}."
 
 
 def plural(number: int, noun: str, nouns: str | None = None) -> str:

@@ -73,7 +73,7 @@ def _hash_source(script: str) -> str:
 def _json_for_script(data: Any) -> str:
     """JSON that cannot end the element that holds it."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _breakable(text: str) -> Markup:

@@ -1,0 +1,165 @@
+"""The summary for a pull request, in GitHub's Markdown: verdicts, causes and remedies, key figures; the rest folded away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from netbench.report import format
+from netbench.report.view import View
+from netbench.report.view.cells import Cell, KeyValue
+from netbench.report.words import HYPOTHESES
+
+LARGEST_NUMBER_OF_TRIALS = 60
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~@])")
+
+
+def render(view: View, page: str | None = None) -> str:
+    """The whole summary.
+
+    Args:
+        view: what to show.
+        page: name of the page beside it, or None.
+    """
+    return "\n".join(_lines(view, page)).rstrip() + "\n"
+
+
+def _lines(view: View, page: str | None) -> Iterator[str]:
+    yield f"## {_text(view.headline)}"
+    yield ""
+    yield _text(view.subtitle)
+    yield ""
+    for banner in view.banners:
+        yield f"> ⚠️ {_text(banner.text)}"
+        yield ""
+    yield from _verdicts(view)
+    yield from _explanations(view)
+    yield "### Key figures"
+    yield ""
+    yield from _table(
+        ["environment", "profile", "trials", "lost (at 95 %)", "IAT p50", "IAT p99", "distortion p99", "MDI"],
+        (
+            [
+                _text(row.environment),
+                _text(row.profile),
+                *map(_cell, (row.trials, row.loss, row.iat_p50, row.iat_p99, row.distortion, row.mdi)),
+            ]
+            for row in view.measures
+        ),
+    )
+    yield f"**Floor.** {_text(view.floor_sentence)}"
+    yield ""
+    if page:
+        yield f"The whole report, with plots, is in `{page}` beside this file; every number is in `run.json`."
+        yield ""
+    yield from _details(view)
+
+
+def _verdicts(view: View) -> Iterator[str]:
+    yield from _table(
+        [
+            "environment",
+            "verdict",
+            "loss",
+            "distortion p99",
+            "IAT p50 / p99",
+            *(f"{id} {words[0]}" for id, words in HYPOTHESES.items()),
+        ],
+        (
+            [
+                f"**{_text(row.environment)}**",
+                f"{row.look.emoji} {row.look.word}",
+                *map(_cell, (row.loss, row.distortion, row.iat)),
+                *(f"{item.look.emoji} {item.look.word}" for item in row.hypotheses),
+            ]
+            for row in view.verdicts
+        ),
+    )
+
+
+def _explanations(view: View) -> Iterator[str]:
+    for row in view.verdicts:
+        yield f"- {row.look.emoji} **{_text(row.environment)}**: {_text(row.sentence)}"
+        for cause in row.causes:
+            yield f"  - Cause: {_text(cause)}"
+        for remedy in row.remedies:
+            yield f"  - Remedy: {_text(remedy.sentence)}{' ' + _code(remedy.command) if remedy.command else ''}"
+    yield ""
+
+
+def _details(view: View) -> Iterator[str]:
+    several = any(row.is_other_receiver for row in view.trials)
+    yield "<details><summary>Trials, plan, machine, what is absent</summary>"
+    yield ""
+    yield from _table(
+        ["environment", "profile", "sample", "status", "sent", "received", "lost", "IAT p99"],
+        (
+            [
+                _text(row.environment + (f" ({row.receiver})" if several and row.receiver else "")),
+                _text(row.profile),
+                str(row.sample),
+                row.status + (f": {_text(row.reason)}" if row.reason else ""),
+                *map(_cell, (row.sent, row.received, row.lost, row.iat_p99)),
+            ]
+            for row in view.trials[:LARGEST_NUMBER_OF_TRIALS]
+        ),
+    )
+    more = len(view.trials) - LARGEST_NUMBER_OF_TRIALS + view.trial_rows_left_out
+    if more > 0:
+        yield f"{format.plural(more, 'more row')} in `run.json`."
+        yield ""
+    for title, rows in (("Plan", view.plan), ("Thresholds", view.thresholds), ("Floor", view.floor), ("Measured by", view.method)):
+        yield f"**{title}**"
+        yield ""
+        yield from (_fact(row) for row in rows)
+        yield ""
+    shown = {item.footnote for item in _cells(view) if item.footnote is not None}
+    if shown:
+        yield "**Absent**"
+        yield ""
+        yield from (f"- {format.ABSENT}{note.number}: {_text(note.reason)}" for note in view.footnotes if note.number in shown)
+        yield ""
+    yield "</details>"
+
+
+def _cells(view: View) -> Iterator[Cell]:
+    for verdict in view.verdicts:
+        yield from (verdict.loss, verdict.distortion, verdict.iat)
+    for measure in view.measures:
+        yield from (measure.loss, measure.iat_p50, measure.iat_p99, measure.distortion, measure.mdi)
+    for trial in view.trials[:LARGEST_NUMBER_OF_TRIALS]:
+        yield from (trial.sent, trial.received, trial.lost, trial.iat_p99)
+    yield from (row.value for row in (*view.plan, *view.thresholds, *view.floor, *view.method))
+
+
+def _fact(row: KeyValue) -> str:
+    return f"- {_text(row.key)}: {_cell(row.value)}"
+
+
+def _table(heads: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(heads) + " |"
+    yield "|" + "---|" * len(heads)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+    yield ""
+
+
+def _cell(item: Cell) -> str:
+    if item.footnote is not None:
+        return f"{item.text}<sup>{item.footnote}</sup>"
+    return _text(item.text) + (f" <sub>{_text(item.note)}</sub>" if item.note else "")
+
+
+def _text(text: str) -> str:
+    """Text on one line that stays text: no markup, no links, no mentions."""
+    one_line = "".join(character if character.isprintable() or character in format.SPACES else " " for character in text)
+    return _SPECIAL.sub(r"\\\1", one_line).replace("://", ":\u200b//")
+
+
+def _code(text: str) -> str:
+    """Text as code, whatever backticks it has."""
+    one_line = "".join(character if character.isprintable() else " " for character in text)
+    longest = max((len(run) for run in re.findall("`+", one_line)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if longest else ""
+    return f"{fence}{space}{one_line}{space}{fence}"

@@ -1,7 +1,7 @@
 """Colours: one for each environment, the same in every plot, table and time series; told apart by colour-blind readers too.
 
-Okabe and Ito's set, darkened or lightened for contrast on either background. Plots are drawn in stand-ins, which become CSS variables,
-so that one SVG serves light, dark and print.
+Okabe and Ito's set, darkened or lightened for contrast on either background. Plots are drawn in stand-ins, which become CSS
+variables, so that one SVG serves light, dark and print.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from netbench.report import format
 from netbench.report.palette import GRID, INK, LINE_STYLES, MUTED, SHADE, environment_color, layer_color, with_css_variables
@@ -77,16 +77,16 @@ def draw_plots(figures: Figures) -> list[Plot]:
         (
             "arrival",
             "When packets arrive: inter-arrival time",
-            "For each environment, the share of inter-arrival times up to x; both tails are stretched. A steeper line is a steadier "
-            "stream; to the left of the dotted schedule packets came bunched, to the right they were late or missing.",
+            "For each environment, the share of inter-arrival times up to x; both tails are stretched. A steeper line is a "
+            "steadier stream; to the left of the dotted schedule packets came bunched, to the right they were late or missing.",
             bool(figures.arrival),
             _draw_arrival,
         ),
         (
             "distortion",
             "What the environment does to arrival times: distortion against the tap",
-            "Each packet is seen at the wire and at the probe; distortion is by how much its inter-arrival time differs between the two. "
-            f"The line is the share of packets above x. H3 passes when a line crosses 1 % to the left of {threshold}. "
+            "Each packet is seen at the wire and at the probe; distortion is by how much its inter-arrival time differs between "
+            f"the two. The line is the share of packets above x. H3 passes when a line crosses 1 % to the left of {threshold}. "
             "Grey: below this machine's own floor.",
             bool(figures.distortion),
             _draw_distortion,
@@ -94,23 +94,21 @@ def draw_plots(figures: Figures) -> list[Plot]:
         (
             "loss",
             "Where packets are lost",
-            "Share of the expected packets, by the layer whose counter grew by that much. No loss is shown with what it is worth: the 95 % "
-            "upper bound.",
+            "Share of the expected packets, by the layer whose counter grew by that much. No loss is shown with what it is "
+            "worth: the 95 % upper bound.",
             bool(figures.loss),
             _draw_loss,
         ),
         (
             "timing",
             "What the tool itself adds: floor and sender",
-            "How late or how far off: dot p50, diamond p99, bar maximum. What an environment shows below the floor cannot be told from "
-            "this machine's own noise.",
+            "How late or how far off: dot p50, diamond p99, bar maximum. What an environment shows below the floor cannot "
+            "be told from this machine's own noise.",
             bool(figures.timing),
             _draw_timing,
         ),
     ]
-    return [
-        _plot(id, title, caption, drawable, draw, figures) for id, title, caption, drawable, draw in wanted
-    ]
+    return [_plot(id, title, caption, drawable, draw, figures) for id, title, caption, drawable, draw in wanted]
 
 
 def _plot(id: str, title: str, caption: str, drawable: bool, draw: Callable[[Figures], Figure], figures: Figures) -> Plot:
@@ -120,7 +118,9 @@ def _plot(id: str, title: str, caption: str, drawable: bool, draw: Callable[[Fig
         with _style(id):
             svg = _inline(draw(figures), id, title)
     except ImportError:
-        return Plot(id, title, caption, None, f"Plots need matplotlib, which is not installed here. Install it, then make the report again: {_INSTALL}")
+        return Plot(
+            id, title, caption, None, f"Plots need matplotlib, which is not installed here. Then make the report again: {_INSTALL}"
+        )
     return Plot(id, title, caption, svg)
 
 
@@ -128,19 +128,22 @@ def _plot(id: str, title: str, caption: str, drawable: bool, draw: Callable[[Fig
 def _style(salt: str) -> Iterator[None]:
     import matplotlib
 
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": salt}):
+    with matplotlib.rc_context(cast("Any", _STYLE | {"svg.hashsalt": salt})):
         yield
 
 
 def _inline(figure: Figure, id: str, title: str) -> str:
     """The SVG element alone, its ids made unique in the page, readable by a screen reader as one image."""
     stream = io.StringIO()
-    figure.savefig(stream, format="svg", bbox_inches="tight", pad_inches=0.06, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    no_metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    figure.savefig(stream, format="svg", bbox_inches="tight", pad_inches=0.06, metadata=no_metadata)
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'\bid="', f'id="{id}-', svg)
     svg = re.sub(r'href="#', f'href="#{id}-', svg).replace("url(#", f"url(#{id}-")
-    svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg class="plot" viewBox="\1" role="img" aria-label="{title}">', svg, count=1)
+    svg = re.sub(
+        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg class="plot" viewBox="\1" role="img" aria-label="{title}">', svg, count=1
+    )
     return with_css_variables(svg.replace("xlink:href", "href"))
 
 
@@ -168,7 +171,11 @@ def _draw_arrival(figures: Figures) -> Figure:
     from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
     smallest = _smallest_share(figures.arrival) / 2
-    ticks = [share for share in (1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999) if smallest <= share <= 1 - smallest]
+    ticks = [
+        share
+        for share in (1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
+        if smallest <= share <= 1 - smallest
+    ]
 
     def draw(axes: Axes, panel: Panel) -> None:
         axes.set_xscale("log")
@@ -183,8 +190,14 @@ def _draw_arrival(figures: Figures) -> Figure:
         if panel.nominal_us is not None:
             axes.axvline(panel.nominal_us, color=MUTED, linewidth=1, linestyle=":")
             axes.annotate(
-                f"schedule {format.duration_us(panel.nominal_us)}", (panel.nominal_us, 0.02), xycoords=("data", "axes fraction"),
-                xytext=(-4, 0), textcoords="offset points", ha="right", color=MUTED, fontsize=8.5,
+                f"schedule {format.duration_us(panel.nominal_us)}",
+                (panel.nominal_us, 0.93),
+                xycoords=("data", "axes fraction"),
+                xytext=(-5, 0),
+                textcoords="offset points",
+                ha="right",
+                color=MUTED,
+                fontsize=8.5,
             )
         _time_axis(axes, "inter-arrival time")
 
@@ -204,12 +217,11 @@ def _draw_distortion(figures: Figures) -> Figure:
             axes.plot(_drawable(curve), [max(share, smallest / 2) for share in curve.share_above], **_line(curve.slot))
         left = min(_drawable(curve)[0] for curve in panel.curves)
         if figures.floor_us is not None:
-            axes.axvspan(min(left, figures.floor_us), figures.floor_us, color=SHADE, linewidth=0)
-        axes.plot([figures.distortion_threshold_us], [0.01], marker="x", color=INK, markersize=8, markeredgewidth=1.8, linestyle="none", zorder=5)
-        axes.annotate(
-            f"H3: {format.duration_us(figures.distortion_threshold_us)} at p99", (figures.distortion_threshold_us, 0.01), xytext=(5, 6),
-            textcoords="offset points", fontsize=8.5, color=INK,
-        )
+            axes.axvspan(SMALLEST_US, max(figures.floor_us, SMALLEST_US), color=SHADE, linewidth=0)
+        axes.plot([figures.distortion_threshold_us], [0.01], "x", color=INK, markersize=8, markeredgewidth=1.8, zorder=5)
+        axes.annotate("H3 limit", (figures.distortion_threshold_us, 0.01), xytext=(7, 5), textcoords="offset points", fontsize=8.5)
+        right = max(20 * figures.distortion_threshold_us, *(curve.x_us[-1] for curve in panel.curves))
+        axes.set_xlim(left / 1.5, max(right, axes.get_xlim()[1]))
         axes.set_ylim(smallest * 0.7, 1.3)
         axes.yaxis.set_major_locator(FixedLocator(ticks))
         axes.yaxis.set_major_formatter(FixedFormatter([f"{100 * share:.6g} %" for share in ticks]))
@@ -310,4 +322,6 @@ def _smallest_share(panels: list[Panel]) -> float:
 
 def _text(text: str) -> str:
     """Text that matplotlib takes literally: it would read $…$ as mathematics, and XML has no control characters."""
-    return "".join(character if character.isprintable() or character in format.SPACES else "·" for character in text).replace("$", r"\$")
+    return "".join(character if character.isprintable() or character in format.SPACES else "·" for character in text).replace(
+        "$", r"\$"
+    )

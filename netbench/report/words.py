@@ -35,8 +35,8 @@ LOOKS: dict[str, VerdictLook] = {
     "inconclusive": VerdictLook("inconclusive", "?", "?", "❔", "care", 2),
     "fail": VerdictLook("fail", "✗", "x", "❌", "bad", 3),
     "unsupported": VerdictLook("unsupported", "⊘", "o", "🚫", "bad", 4),
-    "not_measured": VerdictLook("not measured", "–", "-", "➖", "none", 5),
-    "not_judged": VerdictLook("not judged", "–", "-", "➖", "none", 6),
+    "not_measured": VerdictLook("not measured", "\u2013", "-", "\u2796", "none", 5),
+    "not_judged": VerdictLook("not judged", "\u2013", "-", "\u2796", "none", 6),
 }
 
 HYPOTHESES: dict[str, tuple[str, str]] = {
@@ -48,7 +48,7 @@ HYPOTHESES: dict[str, tuple[str, str]] = {
 
 SEVERITIES: dict[str, VerdictLook] = {
     "ok": VerdictLook("ok", "✓", "+", "✅", "good", 3),
-    "info": VerdictLook("info", "i", "i", "ℹ️", "none", 2),
+    "info": VerdictLook("info", "i", "i", "\u2139\ufe0f", "none", 2),
     "warn": VerdictLook("warn", "!", "!", "⚠️", "care", 1),
     "fail": VerdictLook("fail", "✗", "x", "❌", "bad", 0),
 }

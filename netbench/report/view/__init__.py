@@ -70,7 +70,9 @@ def build_view(run: Run) -> View:
         measures=measures,
         figures=build_figures(run, pools, slots),
         comparisons=comparisons,
-        environments=[describe_environment(record, slots[record.label], of[record.label], footnotes) for record in run.environments],
+        environments=[
+            describe_environment(record, slots[record.label], of[record.label], footnotes) for record in run.environments
+        ],
         trials=trials,
         trial_rows_left_out=trial_rows_left_out,
         plan=plan_rows(run),

@@ -70,8 +70,8 @@ class Footnotes:
 
 
 def spread_cell(spread: Spread, show: Callable[[float], str], note: str = "") -> Cell:
-    """The median over samples, with its range behind it."""
-    title = f"median of {format.plural(spread.samples, 'sample')}" if spread.samples > 1 else "one sample"
+    """The mean over samples, with its range behind it."""
+    title = f"mean of {format.plural(spread.samples, 'sample')}" if spread.samples > 1 else "one sample"
     if spread.samples > 1:
         title += f", {show(spread.low)} to {show(spread.high)}"
-    return Cell(show(spread.median), note=note, title=title)
+    return Cell(show(spread.mean), note=note, title=title)

@@ -134,7 +134,9 @@ def plan_rows(run: Run) -> list[KeyValue]:
     rows = [
         KeyValue("Environments", Cell(", ".join(environment.label for environment in plan.environments))),
         KeyValue("Reference", Cell(plan.reference)),
-        KeyValue("Samples", Cell(f"{format.count(plan.samples)} of {format.duration_s(plan.duration_s)}, interleaved, seed {plan.seed}")),
+        KeyValue(
+            "Samples", Cell(f"{format.count(plan.samples)} of {format.duration_s(plan.duration_s)}, interleaved, seed {plan.seed}")
+        ),
         KeyValue("Warm-up", Cell(format.duration_s(plan.omit_s) + ", not counted" if plan.omit_s else "none")),
         KeyValue("Sent by / captured by", Cell(f"{plan.method} / {plan.backend}")),
     ]
@@ -172,7 +174,9 @@ def floor_rows(run: Run, footnotes: Footnotes) -> list[KeyValue]:
     def distribution(value: Distribution | None) -> str | None:
         if value is None:
             return None
-        return ", ".join(f"{name} {format.duration_us(getattr(value, key))}" for name, key in (("p50", "p50"), ("p99", "p99"), ("max", "max")))
+        return ", ".join(
+            f"{name} {format.duration_us(getattr(value, key))}" for name, key in (("p50", "p50"), ("p99", "p99"), ("max", "max"))
+        )
 
     return [
         row("One reading of the clock costs", "clock_cost_ns", _nanoseconds(floor.clock_cost_ns)),
@@ -180,7 +184,11 @@ def floor_rows(run: Run, footnotes: Footnotes) -> list[KeyValue]:
         row("A sleep of 1 ms wakes up late by", "wakeup_us", distribution(floor.wakeup_us)),
         row("The sender is late, over loopback, by", "sender_lateness_us", distribution(floor.sender_lateness_us)),
         row("IAT is off its schedule, over idle loopback, by", "idle_iat_error_us", distribution(floor.idle_iat_error_us)),
-        row("CPU time stolen by the hypervisor", "steal_ratio", None if floor.steal_ratio is None else format.percent(floor.steal_ratio)),
+        row(
+            "CPU time stolen by the hypervisor",
+            "steal_ratio",
+            None if floor.steal_ratio is None else format.percent(floor.steal_ratio),
+        ),
     ]
 
 

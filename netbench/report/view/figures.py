@@ -169,5 +169,7 @@ def _sender_timings(pools: dict[tuple[str, str], Pool], slots: dict[str, int]) -
         found = [trial.sent.lateness_us for trial in pool.counted if trial.sent and trial.sent.lateness_us]
         if found:
             worst = max(found, key=lambda item: item.p99)
-            rows.append(TimingRow(f"sender: {pool.environment}, {pool.profile}", slots[pool.environment], worst.p50, worst.p99, worst.max))
+            rows.append(
+                TimingRow(f"sender: {pool.environment}, {pool.profile}", slots[pool.environment], worst.p50, worst.p99, worst.max)
+            )
     return rows

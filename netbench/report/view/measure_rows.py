@@ -15,7 +15,7 @@ from netbench.result.verdict import Interval, MetricComparison
 
 @dataclass(frozen=True)
 class MeasureRow:
-    """The key figures of one environment and profile: medians over samples, counts of all samples."""
+    """The key figures of one environment and profile: means over samples, counts of all samples."""
 
     environment: str
     slot: int
@@ -58,7 +58,9 @@ def build_measure_row(pool: Pool, slot: int, footnotes: Footnotes) -> MeasureRow
         return spread_cell(spread, show)
 
     def iat(key: str) -> Cell:
-        return timing(f"IAT {key}", ("iat_us",), lambda trial: getattr(trial.iat_us, key) if trial.iat_us else None, format.duration_us)
+        return timing(
+            f"IAT {key}", ("iat_us",), lambda trial: getattr(trial.iat_us, key) if trial.iat_us else None, format.duration_us
+        )
 
     loss = pool.loss
     return MeasureRow(
@@ -99,8 +101,8 @@ def _mdi_cell(pool: Pool, footnotes: Footnotes) -> Cell:
     if delay is None or loss is None:
         return footnotes.absent(pool.why_absent("mdi"), f"{pool.environment}, {pool.profile}: MDI")
     return Cell(
-        f"{format.duration_us(delay.median * 1e3)} : {format.significant(loss.median)}/s",
-        title=f"worst stream; medians of {format.plural(delay.samples, 'sample')}",
+        f"{format.duration_us(delay.mean * 1e3)} : {format.significant(loss.mean)}/s",
+        title=f"worst stream; means of {format.plural(delay.samples, 'sample')}",
     )
 
 

@@ -1,15 +1,17 @@
-"""An environment's samples of one profile, taken together: counts are added up, timings are the median over samples.
+"""An environment's samples of one profile, taken together.
 
-Only trials with status `ok` count. A trial whose sender fell short says nothing about the environment, so it is left out and said so.
-No statistics are made here: what is shown beside a figure (bounds, intervals) is the records' own, except the rule of three, 3/N, for
-the samples of a profile together when none of them lost anything.
+Counts are added up; timings are the mean over samples, as in the comparison.
+
+Only trials with status `ok` count. A trial whose sender fell short says nothing about the environment, so it is left out and said
+so. No statistics are made here: what is shown beside a figure (bounds, intervals) is the records' own, except the rule of three,
+3/N, for the samples of a profile together when none of them lost anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean
 
 from netbench.result.records import Drop, EnvironmentRecord, Trial
 from netbench.result.run import Run
@@ -19,9 +21,9 @@ RULE_OF_THREE = 3.0
 
 @dataclass(frozen=True)
 class Spread:
-    """One figure of several samples: its median, with the least and the largest."""
+    """One figure of several samples: its mean, with the least and the largest."""
 
-    median: float
+    mean: float
     low: float
     high: float
     samples: int
@@ -76,7 +78,7 @@ class Pool:
     def spread(self, figure: Callable[[Trial], float | None]) -> Spread | None:
         """A figure of each counted trial, or None when none has it."""
         values = [value for value in map(figure, self.counted) if value is not None]
-        return Spread(median(values), min(values), max(values), len(values)) if values else None
+        return Spread(fmean(values), min(values), max(values), len(values)) if values else None
 
     def why_absent(self, *path: str) -> str:
         """Why a figure is not there: the records' reason for the first null on the way to it, e.g. ("tap", "distortion_us")."""
@@ -91,13 +93,17 @@ class Pool:
     @property
     def evidence(self) -> tuple[Drop, ...]:
         """The drops of the sample that lost most, with what their counters said."""
-        return max(self.counted, key=lambda trial: trial.loss.lost_packets if trial.loss else 0).drops if self.counted else ()
+        if not self.counted:
+            return ()
+        return tuple(max(self.counted, key=lambda trial: trial.loss.lost_packets if trial.loss else 0).drops)
 
 
 def pool_trials(run: Run) -> dict[tuple[str, str], Pool]:
     """All environments and profiles of the plan, whether they were measured or not, in the plan's order."""
     return {
-        (record.label, profile.name): _pool(run, record, profile.name) for record in run.environments for profile in run.plan.profiles
+        (record.label, profile.name): _pool(run, record, profile.name)
+        for record in run.environments
+        for profile in run.plan.profiles
     }
 
 

@@ -49,7 +49,8 @@ def subtitle(run: Run) -> str:
     """What was run, when, for how long."""
     plan = run.plan
     shape = (
-        f"Plan {plan.name}: {format.plural(len(plan.environments), 'environment')} × {format.plural(len(plan.profiles), 'profile')} × "
+        f"Plan {plan.name}: {format.plural(len(plan.environments), 'environment')} {format.TIMES} "
+        f"{format.plural(len(plan.profiles), 'profile')} {format.TIMES} "
         f"{format.plural(plan.samples, 'sample')} of {format.duration_s(plan.duration_s)}"
     )
     took = format.elapsed(run.started_at, run.ended_at)
@@ -80,9 +81,9 @@ _LEFT_OUT: tuple[tuple[str, Literal["sender-limited", "error"], str], ...] = (
     (
         "sender-limited",
         "sender-limited",
-        "{count} in {where}: the sender could not keep its rate. Nothing is concluded from them: this is not loss of the environment.",
+        "{count} in {where}: the sender could not keep its rate. Nothing is concluded from this: it is not the environment's loss.",
     ),
-    ("error", "error", "{count} in {where} ended in an error and count for nothing; the reasons stand in the table of trials."),
+    ("error", "error", "{count} in {where} ended in an error and did not count; the reasons stand in the table of trials."),
 )
 
 

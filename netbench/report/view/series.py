@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from netbench.result.records import SeriesPoint, Trial
@@ -39,7 +40,9 @@ def build_time_series(run: Run, slots: dict[str, int]) -> list[TimeSeries]:
     budget = max(LEAST_POINTS_OF_A_TRIAL, MOST_POINTS // max(1, len(with_points)))
     keys = dict.fromkeys((trial.profile, trial.sample) for trial in with_points)
     return [
-        _time_series(profile, sample, [trial for trial in with_points if (trial.profile, trial.sample) == (profile, sample)], slots, budget)
+        _time_series(
+            profile, sample, [trial for trial in with_points if (trial.profile, trial.sample) == (profile, sample)], slots, budget
+        )
         for profile, sample in sorted(keys, key=lambda key: (profiles.index(key[0]), key[1]))
     ]
 
@@ -64,9 +67,9 @@ def _time_series(profile: str, sample: int, trials: list[Trial], slots: dict[str
 
 
 def _rates(trial: Trial, budget: int) -> dict[float, tuple[float, float | None]]:
-    """Start of each window -> (packets per second, largest IAT in ms). The last window counts with the part that there was traffic."""
+    """Start of each window -> (packets per second, largest IAT in ms). The last window is as long as its traffic."""
     points = trial.series
-    window_s = median(after.start_s - before.start_s for before, after in zip(points, points[1:], strict=False)) if len(points) > 1 else 0.0
+    window_s = median(after.start_s - before.start_s for before, after in pairwise(points)) if len(points) > 1 else 0.0
     if window_s <= 0:
         return {}
     merged = -(-len(points) // budget)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from netbench.report import format
 from netbench.report.view.cells import Cell, Footnotes, KeyValue, spread_cell
-from netbench.report.view.pooling import RULE_OF_THREE, Pool
+from netbench.report.view.pooling import RULE_OF_THREE, Pool, PooledLoss
 from netbench.report.words import HYPOTHESES, LOOKS, VerdictLook
 from netbench.result.records import EnvironmentRecord
 from netbench.result.run import Run
@@ -17,12 +17,13 @@ _UNITS = ("_ns", "_us", "_ms", "_s", "_ratio", "_percent", "_pps", "_bps", "_pac
 
 @dataclass(frozen=True)
 class HypothesisCell:
-    """One hypothesis of one environment."""
+    """One hypothesis of one environment: the sentence that decides, and the others."""
 
     id: str
     name: str
     look: VerdictLook
     sentence: str
+    rest: str
     numbers: list[KeyValue]
 
 
@@ -56,7 +57,7 @@ class VerdictRow:
 def build_verdict_row(run: Run, record: EnvironmentRecord, slot: int, pools: list[Pool], footnotes: Footnotes) -> VerdictRow:
     """The row of one environment; one that was not judged says why."""
     verdict = next((verdict for verdict in run.verdicts if verdict.environment == record.label), None)
-    remedies = [RemedyLine(remedy.sentence, remedy.command) for remedy in verdict.remedies] if verdict else []
+    remedies = [RemedyLine(format.glued(remedy.sentence), remedy.command) for remedy in verdict.remedies] if verdict else []
     if record.remedy and not any(record.remedy in (remedy.command or "", remedy.sentence) for remedy in remedies):
         remedies.append(RemedyLine("To make it available here:", record.remedy))
     word = verdict.verdict if verdict else "not_judged"
@@ -66,12 +67,12 @@ def build_verdict_row(run: Run, record: EnvironmentRecord, slot: int, pools: lis
         is_reference=record.label == run.plan.reference,
         word=word,
         look=LOOKS[word],
-        sentence=verdict.sentence if verdict else _not_judged_sentence(run, record),
-        loss=_worst_loss(pools, footnotes),
+        sentence=format.as_sentence(format.glued(verdict.sentence)) if verdict else _not_judged_sentence(run, record),
+        loss=_worst_loss(pools, verdict.hypotheses.get("H1") if verdict else None, footnotes),
         distortion=_worst_distortion(pools, footnotes),
         iat=_worst_iat(pools, footnotes),
         hypotheses=[_hypothesis_cell(id, verdict, record.label, footnotes) for id in HYPOTHESES],
-        causes=[cause.sentence for cause in verdict.causes] if verdict else [],
+        causes=[format.glued(cause.sentence) for cause in verdict.causes] if verdict else [],
         remedies=remedies,
         injected=record.injected,
     )
@@ -85,7 +86,7 @@ def _not_judged_sentence(run: Run, record: EnvironmentRecord) -> str:
     return "The run ended before this environment could be judged." if run.status == "interrupted" else "Not judged yet."
 
 
-def _worst_loss(pools: list[Pool], footnotes: Footnotes) -> Cell:
+def _worst_loss(pools: list[Pool], judged: Hypothesis | None, footnotes: Footnotes) -> Cell:
     known = [(loss, pool) for pool in pools if (loss := pool.loss) is not None]
     if not known:
         return _absent(pools, ("loss",), "loss", footnotes)
@@ -93,14 +94,24 @@ def _worst_loss(pools: list[Pool], footnotes: Footnotes) -> Cell:
         expected = sum(loss.expected_packets for loss, _ in known)
         bound = RULE_OF_THREE / expected
         note = "all profiles" if len(known) == len(pools) else format.listing([pool.profile for _, pool in known])
-        return Cell(format.loss(0, expected, bound), short=format.zero_loss_bound(bound), note=note, title="all samples together")
+        return Cell(
+            format.loss(0, expected, bound), short=format.loss_in_short(0, expected, bound), note=note, title="all samples together"
+        )
     loss, pool = max(known, key=lambda item: (item[0].ratio, item[0].upper_bound_ratio))
+    bound = _judged_bound(judged, loss) or loss.upper_bound_ratio
     return Cell(
-        format.loss(loss.lost_packets, loss.expected_packets, loss.upper_bound_ratio),
-        short=format.percent(loss.ratio) if loss.lost_packets else format.zero_loss_bound(loss.upper_bound_ratio),
+        format.loss(loss.lost_packets, loss.expected_packets, bound),
+        short=format.loss_in_short(loss.lost_packets, loss.expected_packets, bound),
         note=_profile_note(pool, len(pools)),
         title=f"all {format.plural(len(pool.counted), 'sample')} of {pool.profile} together, the receiver that lost most",
     )
+
+
+def _judged_bound(judged: Hypothesis | None, loss: PooledLoss) -> float | None:
+    """The bound over all samples together, where H1 is about the very same packets."""
+    numbers = judged.numbers if judged else {}
+    same = (numbers.get("lost_packets"), numbers.get("expected_packets")) == (loss.lost_packets, loss.expected_packets)
+    return numbers.get("upper_bound_ratio") if same else None
 
 
 def _worst_distortion(pools: list[Pool], footnotes: Footnotes) -> Cell:
@@ -111,7 +122,7 @@ def _worst_distortion(pools: list[Pool], footnotes: Footnotes) -> Cell:
     ]
     if not known:
         return _absent(pools, ("tap", "distortion_us"), "distortion", footnotes)
-    spread, pool = max(known, key=lambda item: item[0].median)
+    spread, pool = max(known, key=lambda item: item[0].mean)
     return spread_cell(spread, format.duration_us, _profile_note(pool, len(pools)))
 
 
@@ -119,10 +130,10 @@ def _worst_iat(pools: list[Pool], footnotes: Footnotes) -> Cell:
     known = [(spread, pool) for pool in pools if (spread := pool.spread(lambda trial: trial.iat_us.p99 if trial.iat_us else None))]
     if not known:
         return _absent(pools, ("iat_us",), "IAT", footnotes)
-    p99, pool = max(known, key=lambda item: item[0].median)
+    p99, pool = max(known, key=lambda item: item[0].mean)
     p50 = pool.spread(lambda trial: trial.iat_us.p50 if trial.iat_us else None)
     tail = spread_cell(p99, format.duration_us)
-    middle = format.duration_us(p50.median) if p50 else format.ABSENT
+    middle = format.duration_us(p50.mean) if p50 else format.ABSENT
     return Cell(f"{middle} / {tail.text}", short=tail.text, note=_profile_note(pool, len(pools)), title=f"p99: {tail.title}")
 
 
@@ -138,20 +149,21 @@ def _profile_note(pool: Pool, profiles: int) -> str:
 
 
 def _hypothesis_cell(id: str, verdict: Verdict | None, environment: str, footnotes: Footnotes) -> HypothesisCell:
-    hypothesis: Hypothesis | None = dict(verdict.hypotheses).get(id) if verdict else None  # type: ignore[call-overload]
+    answers: dict[str, Hypothesis] = {str(key): value for key, value in verdict.hypotheses.items()} if verdict else {}
+    hypothesis = answers.get(id)
     name = HYPOTHESES[id][0]
     if hypothesis is None:
-        return HypothesisCell(id, name, LOOKS["not_judged"], "", [])
-    numbers = [
-        KeyValue(key, _number_cell(hypothesis, key, f"{environment}: {id} {key}", footnotes)) for key in hypothesis.numbers
-    ]
-    return HypothesisCell(id, name, LOOKS[hypothesis.verdict], hypothesis.sentence, numbers)
+        return HypothesisCell(id, name, LOOKS["not_judged"], "", "", [])
+    numbers = [KeyValue(key, _number_cell(hypothesis, key, f"{environment}: {id} {key}", footnotes)) for key in hypothesis.numbers]
+    sentence, rest = format.first_sentence(format.glued(hypothesis.sentence))
+    return HypothesisCell(id, name, LOOKS[hypothesis.verdict], sentence, rest, numbers)
 
 
 def _number_cell(hypothesis: Hypothesis, key: str, place: str, footnotes: Footnotes) -> Cell:
     value = hypothesis.numbers[key]
     if value is None:
-        return footnotes.absent(hypothesis.absent.get(key, "The record gives no reason."), place)
+        reason = hypothesis.absent.get(f"numbers.{key}") or hypothesis.absent.get(key) or "The record gives no reason."
+        return footnotes.absent(reason, place)
     unit = next((suffix[1:] for suffix in _UNITS if key.endswith(suffix)), "")
     if unit in ("packets", "") and isinstance(value, int):
         return Cell(format.count(value))
