@@ -122,7 +122,7 @@ static int join_failed(struct nb_error *error, int code, const uint8_t group[4],
 	inet_ntop(AF_INET, group, group_text, sizeof(group_text));
 	inet_ntop(AF_INET, source, source_text, sizeof(source_text));
 	if (interface_index != 0)
-		snprintf(where, sizeof(where), "on interface %u", interface_index);
+		(void)snprintf(where, sizeof(where), "on interface %u", interface_index);
 	if (memcmp(source, any_address, 4) == 0)
 		return nb_fail(error, code, "join group %s %s", group_text, where);
 	return nb_fail(error, code, "join group %s from source %s %s", group_text, source_text, where);

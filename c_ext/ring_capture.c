@@ -37,24 +37,24 @@ struct nb_ring_capture {
 	struct nb_ring_capture_counts counts;
 };
 
-int nb_ring_capture_create(struct nb_ring_capture **result, const struct nb_ring_capture_config *config,
+int nb_ring_capture_create(struct nb_ring_capture **capture, const struct nb_ring_capture_config *config,
 			   struct nb_error *error)
 {
-	struct nb_ring_capture *capture;
+	struct nb_ring_capture *self;
 	int code;
 
-	*result = NULL;
-	capture = calloc(1, sizeof(*capture));
-	if (capture == NULL)
+	*capture = NULL;
+	self = calloc(1, sizeof(*self));
+	if (self == NULL)
 		return nb_fail(error, -ENOMEM, "get memory for a ring capture");
-	pthread_mutex_init(&capture->lock, NULL);
-	code = nb_ring_tap_open(&capture->tap, config, error);
+	pthread_mutex_init(&self->lock, NULL);
+	code = nb_ring_tap_open(&self->tap, config, error);
 	if (code < 0) {
-		nb_ring_capture_destroy(capture);
+		nb_ring_capture_destroy(self);
 		return code;
 	}
-	capture->counts.ring_bytes = capture->tap.ring_bytes;
-	*result = capture;
+	self->counts.ring_bytes = self->tap.ring_bytes;
+	*capture = self;
 	return 0;
 }
 
@@ -140,6 +140,21 @@ static void add_walked(struct nb_ring_capture *capture, const struct nb_ring_cap
 	pthread_mutex_unlock(&capture->lock);
 }
 
+static int read_statistics(struct nb_ring_capture *capture, struct nb_error *error)
+{
+	struct tpacket_stats_v3 statistics;
+	const int code = nb_ring_tap_statistics(&capture->tap, &statistics, error);
+
+	if (code < 0)
+		return code;
+	pthread_mutex_lock(&capture->lock);
+	capture->counts.kernel_packets += statistics.tp_packets; /* drops included */
+	capture->counts.kernel_drops += statistics.tp_drops;
+	capture->counts.freezes += statistics.tp_freeze_q_cnt;
+	pthread_mutex_unlock(&capture->lock);
+	return 0;
+}
+
 /* Take the next block if it is ours. Return: 1 taken, 0 not ours yet, or -errno. */
 static int take_block(struct nb_ring_capture *capture, struct nb_table *table, struct nb_error *error)
 {
@@ -161,22 +176,9 @@ static int take_block(struct nb_ring_capture *capture, struct nb_table *table, s
 			       capture->next);
 	__atomic_store_n(status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 	capture->next = (capture->next + 1) % capture->tap.blocks;
-	return 1;
-}
-
-static int read_statistics(struct nb_ring_capture *capture, struct nb_error *error)
-{
-	struct tpacket_stats_v3 statistics;
-	const int code = nb_ring_tap_statistics(&capture->tap, &statistics, error);
-
-	if (code < 0)
-		return code;
-	pthread_mutex_lock(&capture->lock);
-	capture->counts.kernel_packets += statistics.tp_packets; /* drops included */
-	capture->counts.kernel_drops += statistics.tp_drops;
-	capture->counts.freezes += statistics.tp_freeze_q_cnt;
-	pthread_mutex_unlock(&capture->lock);
-	return 0;
+	/* The kernel marks block after block until its count of drops is read: so it is read at the first of them. */
+	code = walked.losing_blocks != 0 ? read_statistics(capture, error) : 0;
+	return code == 0 ? 1 : code;
 }
 
 /* Until it is time to end. */

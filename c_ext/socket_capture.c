@@ -75,29 +75,29 @@ static int watch_sockets(struct nb_socket_capture *capture, struct nb_error *err
 	return 0;
 }
 
-int nb_socket_capture_create(struct nb_socket_capture **result, const struct nb_socket_capture_config *config,
+int nb_socket_capture_create(struct nb_socket_capture **capture, const struct nb_socket_capture_config *config,
 			     struct nb_error *error)
 {
-	struct nb_socket_capture *capture;
+	struct nb_socket_capture *self;
 	int code;
 
-	*result = NULL;
-	capture = calloc(1, sizeof(*capture));
-	if (capture == NULL)
+	*capture = NULL;
+	self = calloc(1, sizeof(*self));
+	if (self == NULL)
 		return nb_fail(error, -ENOMEM, "get memory for a socket capture");
-	pthread_mutex_init(&capture->lock, NULL);
-	prepare_batch(&capture->batch);
-	capture->epoll = -1;
-	code = nb_socket_set_open(&capture->set, config, error);
+	pthread_mutex_init(&self->lock, NULL);
+	prepare_batch(&self->batch);
+	self->epoll = -1;
+	code = nb_socket_set_open(&self->set, config, error);
 	if (code == 0)
-		code = watch_sockets(capture, error);
+		code = watch_sockets(self, error);
 	if (code < 0) {
-		nb_socket_capture_destroy(capture);
+		nb_socket_capture_destroy(self);
 		return code;
 	}
-	capture->counts.sockets = capture->set.count;
-	capture->counts.receive_buffer_bytes = capture->set.receive_buffer_bytes;
-	*result = capture;
+	self->counts.sockets = self->set.count;
+	self->counts.receive_buffer_bytes = self->set.receive_buffer_bytes;
+	*capture = self;
 	return 0;
 }
 

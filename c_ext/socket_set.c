@@ -37,15 +37,16 @@ static bool is_any(const uint8_t address[4])
 
 static uint32_t read_max_memberships(void)
 {
-	unsigned int value = 0;
 	FILE *file = fopen("/proc/sys/net/ipv4/igmp_max_memberships", "re");
+	unsigned long value = 0;
+	char text[32];
 
 	if (file == NULL)
 		return DEFAULT_MEMBERSHIPS;
-	if (fscanf(file, "%u", &value) != 1 || value == 0)
-		value = DEFAULT_MEMBERSHIPS;
-	fclose(file);
-	return value;
+	if (fgets(text, sizeof(text), file) != NULL)
+		value = strtoul(text, NULL, 10);
+	(void)fclose(file);
+	return value == 0 || value > UINT32_MAX ? DEFAULT_MEMBERSHIPS : (uint32_t)value;
 }
 
 static int check_listen(const struct nb_listen *listen, struct nb_error *error)
