@@ -44,6 +44,7 @@ lint: setup-test ## ruff, mypy, import contracts, clang-format, clang-tidy
 	$(BIN)/lint-imports
 	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
 	printf "%s\n" c_ext/*.c | xargs -P 2 -n 3 $(BIN)/clang-tidy --quiet -p build/python
+	$(BIN)/abi3audit --strict --assume-minimum-abi3 3.11 build/python/_core.abi3.so
 
 format: setup-test ## rewrite Python and C files in the house style
 	$(BIN)/ruff check --fix $(PYTHON_FILES)
