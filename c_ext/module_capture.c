@@ -38,9 +38,11 @@ static PyObject *socket_counts(void *handle)
 {
 #define COUNT(member) NB_FIELD(struct nb_socket_capture_counts, member)
 	static const struct nb_field fields[] = {
-		COUNT(packets),       COUNT(truncated),    COUNT(socket_drops),
-		COUNT(overflow_seen), COUNT(system_calls), COUNT(batches),
-		COUNT(largest_batch), COUNT(sockets),      COUNT(receive_buffer_bytes),
+		COUNT(packets),       COUNT(unasked),
+		COUNT(truncated),     COUNT(socket_drops),
+		COUNT(overflow_seen), COUNT(system_calls),
+		COUNT(batches),       COUNT(largest_batch),
+		COUNT(sockets),       COUNT(receive_buffer_bytes),
 		NB_FIELDS_END,
 	};
 #undef COUNT

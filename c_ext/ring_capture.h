@@ -43,7 +43,7 @@ int nb_ring_capture_create(struct nb_ring_capture **capture, const struct nb_rin
 			   struct nb_error *error);
 void nb_ring_capture_destroy(struct nb_ring_capture *capture);
 
-/* As nb_socket_capture_run(), once per capture; at the end the tap is shut, the last block waited for, the books closed. */
+/* As nb_socket_capture_run(), once; at the end the tap is shut, the last block waited for, the books closed. */
 int nb_ring_capture_run(struct nb_ring_capture *capture, struct nb_table *table, int64_t deadline_ns,
 			const atomic_bool *stop, struct nb_error *error);
 void nb_ring_capture_read(struct nb_ring_capture *capture, struct nb_ring_capture_counts *counts);

@@ -116,7 +116,7 @@ static int add_receiver(struct nb_socket_set *set, const struct nb_socket_captur
 		memcpy(socket_config.address, listen->address, sizeof(listen->address));
 		socket_config.interface_index = config->interface_index;
 	}
-	/* NOLINTNEXTLINE(clang-analyzer-security.ArrayBound): no more sockets than listens; the analyzer forgets count = 0 */
+	/* NOLINTNEXTLINE(clang-analyzer-security.ArrayBound): no more sockets than listens, count starts at 0 */
 	receiver->fd = nb_receive_socket_open(&socket_config, error);
 	if (receiver->fd < 0)
 		return receiver->fd;
