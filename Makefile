@@ -43,7 +43,8 @@ lint: setup-test ## ruff, mypy, import contracts, clang-format, clang-tidy
 	$(BIN)/mypy --strict netbench
 	$(BIN)/lint-imports
 	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
-	printf "%s\n" c_ext/*.c | xargs -P 2 -n 3 $(BIN)/clang-tidy --quiet -p build/python
+	printf '%s\n' c_ext/*.c | xargs -P 2 -n 3 $(BIN)/clang-tidy --quiet -p build/python 2>build/clang-tidy.log || \
+		{ cat build/clang-tidy.log; exit 1; }
 	$(BIN)/abi3audit --strict --assume-minimum-abi3 3.11 build/python/_core.abi3.so
 
 format: setup-test ## rewrite Python and C files in the house style
