@@ -203,6 +203,6 @@ def test_the_books_are_plain_numbers(in_private_network):
         "stream", "sequences", "sent", "datagrams", "skipped", "repeated", "swapped", "unsent", "refused",
     }  # fmt: skip
     assert set(books["capture"]) == {
-        "packets", "truncated", "socket_drops", "overflow_seen", "system_calls", "batches", "largest_batch", "sockets",
+        "packets", "truncated", "unasked", "socket_drops", "overflow_seen", "system_calls", "batches", "largest_batch", "sockets",
         "receive_buffer_bytes",
     }  # fmt: skip
