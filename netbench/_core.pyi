@@ -55,8 +55,11 @@ class StreamTable:
         """
 
     def histogram(self, name: str) -> HistogramData | None:
-        """Over all streams: "iat"; "pdv" (RFC 5481: transit less the smallest of its stream); "transit" (receive - send; None when a
-        packet came before it was sent, by the clocks); and "delivery" (stamp to the application's hands)."""
+        """One distribution over all streams, by its name.
+
+        "iat"; "pdv" (RFC 5481: transit less the smallest of its stream); "transit" (receive - send; None when a packet came before
+        it was sent, by the clocks); "delivery" (stamp to the application's hands).
+        """
 
     def series(self) -> list[dict[str, int]]:
         """Keys of struct nb_series_point, oldest first."""
@@ -90,11 +93,14 @@ class SocketSender:
 
     def stop(self) -> None: ...
     def counts(self) -> dict[str, int]:
-        """sequences, sent, datagrams, skipped, repeated, swapped, unsent, refused, enobufs, eagain, other_errors, last_errno, bytes,
-        system_calls, intended, started_ns, ended_ns."""
+        """The books over all streams; while it runs, too.
+
+        Keys: those of struct nb_source_counts; enobufs, eagain, other_errors, last_errno; bytes, system_calls, intended, started_ns,
+        ended_ns.
+        """
 
     def streams(self) -> list[dict[str, int]]:
-        """stream and the keys of struct nb_source_counts."""
+        """One dict a stream: its number as "stream", and the keys of struct nb_source_counts."""
 
     def lateness(self) -> HistogramData: ...
 
