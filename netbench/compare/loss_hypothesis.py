@@ -14,7 +14,7 @@ from netbench.result.run import Run
 from netbench.result.verdict import Cause, Hypothesis, Remedy
 
 _ON_THE_WIRE = Remedy(
-    sentence="These never reached the environment, and no counter at its two ends saw them: look at the switches and cables between."
+    sentence="These never reached the environment, and no counter at its two ends saw them: look at what lies between."
 )
 _UNEXPLAINED = Remedy(
     sentence="No counter that netbench reads explains these: the kernel can say why it frees each packet.",
@@ -26,9 +26,12 @@ _UNUSABLE = {
         sentence="Where multicast has to be received, take an environment into which groups come.",
         command="netbench run -e host -e macvlan",
     ),
-    "sender-limited": Remedy(
+}
+_LIMITED = {
+    "socket": Remedy(
         sentence="Lower the rate until the sender keeps it, or send whole frames.", command="netbench run --method frame"
     ),
+    "frame": Remedy(sentence="Lower the rate until the sender keeps it: the profile's bitrate, or its streams."),
 }
 
 
@@ -62,7 +65,7 @@ def judge_loss(run: Run, record: EnvironmentRecord) -> Answer:
     if word is None:
         return not_measured("No trial of this environment was run.")
     told = sorted(judged, key=lambda item: item.word != word)
-    causes, remedies = _why(judged, record)
+    causes, remedies = _why(judged, record, run.plan.method)
     return Answer(
         Hypothesis(verdict=word, sentence=" ".join(item.sentence for item in told), numbers=_numbers(judged)),
         _headline(judged, record),
@@ -166,7 +169,11 @@ def _remedies(failed: Sequence[Losses], record: EnvironmentRecord) -> list[Remed
     for death in sorted((death for losses in failed for death in losses.deaths), key=lambda death: -death.packets):
         heaviest.setdefault(death.layer, death)
     interface = record.interface or "eth0"
-    fills = {"interface": interface, "parent": record.parent_interface or interface}
+    fills = {
+        "interface": interface,
+        "parent": record.parent_interface or interface,
+        "environment": record.label + ("," if ":" in record.label else ":"),
+    }
     remedies = [
         Remedy(
             sentence=death.known.remedy.format_map(fills),
@@ -178,7 +185,7 @@ def _remedies(failed: Sequence[Losses], record: EnvironmentRecord) -> list[Remed
     return remedies + ([_ON_THE_WIRE] if "before_tap" in sides else []) + ([_UNEXPLAINED] if sides - {"before_tap"} else [])
 
 
-def _why(judged: Sequence[Judged], record: EnvironmentRecord) -> tuple[list[Cause], list[Remedy]]:
+def _why(judged: Sequence[Judged], record: EnvironmentRecord, method: str) -> tuple[list[Cause], list[Remedy]]:
     """Causes and remedies of all that did not pass."""
     open_questions = [item for item in judged if item.word in ("fail", "inconclusive")]
     lost = [item.losses for item in open_questions if item.losses.trials]
@@ -187,7 +194,8 @@ def _why(judged: Sequence[Judged], record: EnvironmentRecord) -> tuple[list[Caus
     for item in judged:
         if item.unusable is not None:
             causes.append(Cause(layer=None, sentence=item.sentence))
-            remedies += [remedy for remedy in (_UNUSABLE.get(item.unusable),) if remedy is not None and remedy not in remedies]
+            remedy = _LIMITED[method] if item.unusable == "sender-limited" else _UNUSABLE.get(item.unusable)
+            remedies += [remedy] if remedy is not None and remedy not in remedies else []
     return causes, remedies
 
 

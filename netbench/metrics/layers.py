@@ -17,7 +17,8 @@ class Layer:
         where: completes "packets died …".
         fault: whose loss it is: the sender's, the environment's, or this tool's own.
         remedy: what helps, a sentence.
-        command: what to type; {interface} is the probe's, {parent} what it hangs on. None: nothing to type.
+        command: what to type; {interface} is the probe's, {parent} what it hangs on; {environment} takes
+            another option. None: nothing to type.
     """
 
     name: str
@@ -76,7 +77,7 @@ LAYERS: dict[str, Layer] = {
             "in the macvlan broadcast queue",
             "environment",
             "Lengthen the queue that all multicast from {parent} goes through, by any macvlan interface on it; "
-            "`-e macvlan:bcqueuelen=100000` proves it.",
+            "`-e {environment}bcqueuelen=100000` proves it.",
             "ip link set dev {interface} type macvlan bcqueuelen 100000",
         ),
         Layer(

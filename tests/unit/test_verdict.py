@@ -225,7 +225,7 @@ def test_the_macvlan_queue_is_named_with_its_remedy() -> None:
     assert (verdict.causes[0].layer, verdict.causes[0].packets) == ("macvlan_broadcast_queue", 3120)
     assert "macvlan_broadcast_queue from 0 to 1040 in ns" in verdict.causes[0].sentence
     assert verdict.remedies[0].command == "ip link set dev mv0 type macvlan bcqueuelen 100000"
-    assert "bcqueuelen=100000` proves it" in verdict.remedies[0].sentence
+    assert "-e macvlan:bcqueuelen=100000` proves it" in verdict.remedies[0].sentence
 
 
 def test_what_died_behind_the_tap_makes_mlr_wrong_too() -> None:
@@ -242,7 +242,7 @@ def test_loss_on_the_wire_is_told_as_such() -> None:
     )
     assert verdict.hypotheses["H3"].verdict == "pass"
     assert verdict.causes[0].layer is None
-    assert "switches and cables" in verdict.remedies[0].sentence
+    assert "look at what lies between" in verdict.remedies[0].sentence
 
 
 def test_several_layers_are_told_the_worst_first() -> None:
@@ -359,9 +359,21 @@ def test_without_a_tap_the_reference_decides() -> None:
     assert few.hypotheses["H3"].verdict == "inconclusive"
 
 
-def test_a_tap_that_clears_the_environment_leaves_a_warning() -> None:
+def test_a_tap_clears_the_environment_of_what_came_from_the_wire() -> None:
     verdict = judged(run_of(*samples("host"), *samples("macvlan", iat=2000.0)), "macvlan")
-    assert verdict.verdict == "warn"
+    assert verdict.verdict == "pass"
+    assert "1 ms above host, on the wire already" in verdict.hypotheses["H3"].sentence
+
+
+def test_a_stamp_that_is_carried_along_is_told() -> None:
+    trials = [
+        item.model_copy(
+            update={"tap": item.tap and item.tap.model_copy(update={"distortion_us": flat(0.0), "transit_us": flat(0.0)})}
+        )
+        for item in samples("host")
+    ]
+    assert "gets the stamp of the wire side" in judged(run_of(*trials), "host").hypotheses["H3"].sentence
+    assert "gets the stamp" not in judged(run_of(*samples("host")), "host").hypotheses["H3"].sentence
 
 
 # H4 and H2
