@@ -16,13 +16,19 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netbench.protocol import FactsJob, FloorJob, Job, ReceiveJob, SendJob, decode_job
+
+if TYPE_CHECKING:
+    from netbench.capture.backend import CaptureBackend
+    from netbench.core import StreamTable
 
 PROGRESS_INTERVAL_S = 1.0
 _LOG_CHUNK_ENTRIES = 200_000
 _LOG_ENTRY_BYTES = 16
+_MOST_QUIET_PERIODS = 10
+_QUIET_POLL_S = 0.02
 
 _EXIT_STATUS_DONE = 0
 _EXIT_STATUS_FAILED = 1
@@ -143,7 +149,7 @@ def _receive(job: ReceiveJob, commands: Commands) -> None:
     )
     counters = _Counters(job.read_counters)
     backend = open_backend(job)
-    commands.on_stop(backend.stop)
+    commands.on_stop(lambda: _stop_when_quiet(backend, table, job.quiet_ns / 1e9))
     emit("ready")
     _work(lambda: backend.run(table, job.duration_ns), lambda: {"totals": table.totals(), "streams": table.streams()})
     table.finish()
@@ -166,6 +172,25 @@ def _receive(job: ReceiveJob, commands: Commands) -> None:
         },
     )
     backend.close()
+
+
+def _stop_when_quiet(backend: CaptureBackend, table: StreamTable, quiet_s: float) -> None:
+    """End the capture when nothing has arrived for a while; a thread does the waiting, so that commands are still heard."""
+
+    def wait() -> None:
+        deadline = time.monotonic() + _MOST_QUIET_PERIODS * quiet_s
+        seen, since = -1, time.monotonic()
+        while time.monotonic() < min(deadline, since + quiet_s):
+            packets = table.totals()["packets"]
+            if packets != seen:
+                seen, since = packets, time.monotonic()
+            time.sleep(_QUIET_POLL_S)
+        backend.stop()
+
+    if quiet_s:
+        threading.Thread(target=wait, name="quiet", daemon=True).start()
+    else:
+        backend.stop()
 
 
 def _floor(job: FloorJob) -> None:

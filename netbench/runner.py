@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from netbench import __version__
 from netbench.agent_client import AgentClient
@@ -192,18 +192,10 @@ def _facts(standing: Sequence[Standing], records: Sequence[EnvironmentRecord]) -
         update = {
             "facts": facts,
             "findings": findings.judge({**facts.values, "absent": facts.absent}),
-            "hardware_stamps": _hardware_stamps(facts.values.get("timestamps")),
+            "hardware_stamps": facts.values.get("timestamps"),
         }
         described.append(record.model_copy(update=update))
     return described
-
-
-def _hardware_stamps(timestamps: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What the interface advertises, for H4; None when it was not asked or did not answer."""
-    if timestamps is None:
-        return None
-    filters = [name.removeprefix("HWTSTAMP_FILTER_").lower() for name in timestamps["rx_filters"]]
-    return {"receive_hardware": timestamps["hardware_receive"], "filters": filters, "phc_index": timestamps["phc_index"]}
 
 
 def _floor(item: Standing) -> Floor:

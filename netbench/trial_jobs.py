@@ -68,6 +68,7 @@ def trial_jobs(plan: Plan, profile: Profile, built: BuiltEnvironment, session: i
         backend="ring",
         join=False,
         session=session,
+        quiet_ns=round(plan.settle_s * 1e9),
         max_streams=max(256, 2 * profile.streams),
         media_rate_bps=profile.bits_per_second,
         error_iat_ns=round(plan.thresholds.iat_error_ms * 1e6),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -62,7 +61,6 @@ def run_trial(
             agent.wait_ready()
         sender.start()
         sent = sender.result(jobs.duration_s + _GRACE_S)
-        time.sleep(plan.settle_s)
         for agent in watching:
             agent.stop()
         return build_trial(

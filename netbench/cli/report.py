@@ -19,7 +19,8 @@ def report(
 ) -> int:
     """Read runs, print their verdicts, write index.html and summary.md."""
     from netbench.compare.verdict import exit_code
-    from netbench.report import terminal, write_reports
+    from netbench.report import write_reports
+    from netbench.report.terminal import print_run
     from netbench.result import store
 
     loaded = [(path, store.load(path)) for path in runs]  # a damaged one is told before anything is written
@@ -30,6 +31,6 @@ def report(
             beside if output is None else output if len(loaded) == 1 else output / (path.stem if path.is_file() else path.name)
         )
         files = write_reports(result, directory)
-        terminal.print_run(result, files=files)
+        print_run(result, files=files)
         worst = max(worst, exit_code(result))
     return worst

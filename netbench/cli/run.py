@@ -68,8 +68,9 @@ def run(
     host = host_facts()
     lab.enter()  # while this process has one thread: numpy, which the rest imports, starts more
     from netbench.compare.verdict import exit_code
-    from netbench.report import terminal, write_reports
+    from netbench.report import write_reports
     from netbench.report.progress import RunProgress
+    from netbench.report.terminal import print_run
     from netbench.runner import run as measure
 
     with RunProgress(quiet=quiet or json) as progress:
@@ -78,7 +79,7 @@ def run(
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")
     else:
-        terminal.print_run(result, files=[output / "run.json", *files])
+        print_run(result, files=[output / "run.json", *files])
     if result.status == "interrupted":
         return ExitCode.INTERRUPTED
     return exit_code(result)

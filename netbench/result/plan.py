@@ -74,7 +74,7 @@ class Plan(Record):
         0.0, description="a warm-up of this length goes before the measured traffic of each trial and is not counted"
     )
     settle_s: Annotated[float, Field(ge=0, le=60)] = Field(
-        0.3, description="Tmax: a packet that has not arrived so long after the last was sent is lost (RFC 7680)"
+        0.3, description="Tmax (RFC 7680): what has not arrived when nothing more came for so long after the sender ended is lost"
     )
     seed: int = 1
     reference: str = "host"
