@@ -335,7 +335,7 @@ def verdicts() -> list[Verdict]:
             hypotheses=_hypotheses(
                 Hypothesis(
                     verdict="pass",
-                    sentence="No loss in 284 952 packets (at most 0.0011 % at 95 %).",
+                    sentence="No loss in 284,952 packets (at most 0.0011 % at 95 %).",
                     numbers={"lost_packets": 0, "upper_bound_ratio": 3 / 284_952},
                 ),
                 Hypothesis(
@@ -365,7 +365,7 @@ def verdicts() -> list[Verdict]:
             causes=[
                 Cause(
                     layer="macvlan_broadcast_queue",
-                    sentence="29 834 packets died in the macvlan broadcast queue of eth0: all multicast into macvlan goes "
+                    sentence="29,834 packets died in the macvlan broadcast queue of eth0: all multicast into macvlan goes "
                     "through one queue of 1000 packets per parent.",
                     packets=29_834,
                 )
@@ -385,7 +385,7 @@ def verdicts() -> list[Verdict]:
             verdict="unsupported",
             sentence="Multicast does not arrive behind the NAT bridge; unicast arrives whole.",
             hypotheses=_hypotheses(
-                Hypothesis(verdict="unsupported", sentence="No multicast arrives; unicast: no loss in 284 952 packets."),
+                Hypothesis(verdict="unsupported", sentence="No multicast arrives; unicast: no loss in 284,952 packets."),
                 Hypothesis(verdict="pass", sentence="Distortion p99 94 µs for unicast, below the threshold of 250 µs."),
             ),
             causes=[Cause(sentence="Groups from outside do not pass Docker's NAT bridge: it routes no multicast.")],

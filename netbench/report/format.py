@@ -17,7 +17,7 @@ UNIT_SPACE = "\u00a0"
 SPACES = f" {GROUP_SPACE}{UNIT_SPACE}"
 
 _NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|ns|µs|ms|s|min|h|[kM]?pps|[kMG]?b/s|[kMG]?B)(?![\w/]))")
-_DIGIT_GROUPS = re.compile(r"(?<=\d)[ ,](?=\d{3}(?!\d))")
+_GROUPED_NUMBER = re.compile(r"(?<![\w.])\d{1,3}(?:,\d{3})+(?![\w])")
 _SENTENCE_END = re.compile(r"(?<=[.!?]) +(?=\S)")
 _PERCENT_DIGITS_ABOVE_1 = 3
 _PERCENT_DIGITS_BELOW_1 = 2
@@ -160,7 +160,8 @@ def elapsed(started_iso: str, ended_iso: str | None) -> str | None:
 
 def glued(sentence: str) -> str:
     """A sentence of a record, its numbers written as all others here: groups set apart, none parted from its unit."""
-    return _NUMBER_AND_UNIT.sub(UNIT_SPACE, _DIGIT_GROUPS.sub(GROUP_SPACE, sentence))
+    grouped = _GROUPED_NUMBER.sub(lambda number: number[0].replace(",", GROUP_SPACE), sentence)
+    return _NUMBER_AND_UNIT.sub(UNIT_SPACE, grouped)
 
 
 def first_sentence(text: str) -> tuple[str, str]:

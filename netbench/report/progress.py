@@ -32,6 +32,7 @@ class RunProgress:
         self._expected_trial_s = OVERHEAD_OF_A_TRIAL_S
         self._trials = self._done = 0
         self._first_trial_at: float | None = None
+        self._measuring_since = 0.0
         self._progress = Progress(
             TextColumn("{task.fields[bar_text]}", markup=False),
             BarColumn(bar_width=20, complete_style="blue", finished_style="green"),
@@ -62,13 +63,18 @@ class RunProgress:
 
     def trial_started(self, environment: str, profile: str, sample: int) -> None:
         """A trial begins."""
+        self._measuring_since = time.monotonic()
         if self._first_trial_at is None:
-            self._first_trial_at = time.monotonic()
+            self._first_trial_at = self._measuring_since
         self._show(description=self._page.text(f"{environment}, {profile}, sample {sample}"))
 
     def trial_ended(self, trial: Trial) -> None:
         """A trial is over; where there is no bar, it is told in one line."""
         self._done += 1
+        now = time.monotonic()
+        if self._first_trial_at is not None:
+            self._expected_trial_s = (now - self._first_trial_at) / self._done
+        self._measuring_since = now
         self._show(completed=self._done, bar_text=f"{self._done}/{self._trials}")
         if self._progress.disable and not self._quiet:
             self._page.line(Text(f"{self._done}/{self._trials}  {self._trial_line(trial)}"))
@@ -77,10 +83,8 @@ class RunProgress:
         """Expected time to the end, from how long trials took so far; None before the plan is known."""
         if not self._trials:
             return None
-        left = self._trials - self._done
-        if self._first_trial_at is None or not self._done:
-            return left * self._expected_trial_s
-        return left * (time.monotonic() - self._first_trial_at) / max(self._done, 1)
+        left_s = (self._trials - self._done) * self._expected_trial_s
+        return left_s if self._first_trial_at is None else max(0.0, left_s - (time.monotonic() - self._measuring_since))
 
     def _show(self, **fields: object) -> None:
         self._progress.update(self._task, **fields)  # type: ignore[arg-type]  # names of rich's own fields and of ours
@@ -97,8 +101,6 @@ class RunProgress:
 
 class _Clock(ProgressColumn):
     """Elapsed, and what is left: `0:42, about 1:10 left`."""
-
-    max_refresh = 0.5
 
     def __init__(self, run: RunProgress) -> None:
         super().__init__()

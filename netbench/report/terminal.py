@@ -153,7 +153,7 @@ def _print_blocks(view: View, page: Page) -> None:
         page.prose(row.sentence, indent=2)
         for name, item in (("loss", row.loss), ("distortion p99", row.distortion), ("IAT p50 / p99", row.iat)):
             note = f"  {item.note}" if item.note else ""
-            page.line(Text.assemble("  ", (f"{name:<15}", "dim"), _figure(item, page), (note, "dim")))
+            page.prose(f"{name:<15}{_figure(item, page).plain}{note}", indent=2, hanging=15)
         answers = Text("  ")
         for answer in row.hypotheses:
             answers.append_text(Text.assemble((f"{answer.id} ", "dim"), _mark(answer.look, page), f" {answer.look.word}   "))

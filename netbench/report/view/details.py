@@ -9,7 +9,7 @@ from typing import Any
 from netbench.report import format
 from netbench.report.view.cells import Cell, Footnotes, KeyValue
 from netbench.report.view.pooling import Pool
-from netbench.report.words import SEVERITIES, VerdictLook
+from netbench.report.words import SEVERITIES, VerdictLook, layer_name
 from netbench.result.records import Distribution, EnvironmentRecord, Facts, Finding
 from netbench.result.run import Run
 
@@ -92,11 +92,11 @@ def _drop_rows(pool: Pool) -> Iterator[DropRow]:
     for drop in pool.evidence:
         yield DropRow(
             profile=pool.profile,
-            layer=drop.layer,
+            layer=layer_name(drop.layer),
             side=sides[drop.side],
             packets=Cell(format.count(drop.packets)),
             counted=Cell(format.count(drop.counted_packets)),
-            evidence=drop.evidence,
+            evidence=format.glued(drop.evidence),
         )
 
 

@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import run_builder
+
+from netbench.report import format
+from netbench.report.view import build_view
+from netbench.report.view.figures import survival_curve
+from netbench.report.view.pooling import pool_trials
+from netbench.result.records import Distribution, EnvironmentRecord
+from netbench.result.run import Run
+
+
+def plain(text: str) -> str:
+    return text.replace(format.GROUP_SPACE, " ").replace(format.UNIT_SPACE, " ")
+
+
+def test_the_headline_answers_for_every_environment() -> None:
+    view = build_view(run_builder.complete_run())
+
+    assert view.headline == "A probe can be trusted in host; not in macvlan:receivers=3; bridge cannot carry what was asked."
+
+
+def test_losses_of_samples_are_added_up_and_the_layer_keeps_its_packets() -> None:
+    run = run_builder.complete_run()
+    trials = run.trials_of(run_builder.MACVLAN, "lineup")
+
+    pooled = pool_trials(run)[run_builder.MACVLAN, "lineup"].loss
+
+    assert pooled is not None
+    assert pooled.lost_packets == sum(trial.loss.lost_packets for trial in trials if trial.loss)
+    assert pooled.expected_packets == 3 * 94_985
+    assert dict(pooled.drops) == {"macvlan_broadcast_queue": pooled.lost_packets - 6}
+    assert pooled.unattributed_packets == 6
+
+
+def test_no_loss_in_all_samples_is_worth_three_over_all_packets() -> None:
+    pooled = pool_trials(run_builder.complete_run())["host", "lineup"].loss
+
+    assert pooled is not None
+    assert pooled.lost_packets == 0
+    assert pooled.upper_bound_ratio == 3 / (3 * 94_985)
+
+
+def test_the_verdict_row_shows_the_worst_profile() -> None:
+    view = build_view(run_builder.complete_run())
+    macvlan = view.verdicts[1]
+
+    assert macvlan.loss.note == "lineup"
+    assert "of 284 955 (10.5 %; at most" in plain(macvlan.loss.text)
+    assert [item.look.word for item in macvlan.hypotheses] == ["fail", "not measured", "fail", "fail"]
+
+
+def test_what_was_not_measured_is_a_dash_with_its_reason_and_never_zero() -> None:
+    view = build_view(run_builder.complete_run())
+    row = next(row for row in view.measures if (row.environment, row.profile) == ("bridge", "iptv"))
+    cells = (row.loss, row.iat_p50, row.iat_p99, row.iat_max, row.distortion, row.jitter, row.mdi, row.reordered)
+
+    assert {cell.text for cell in cells} == {format.ABSENT}
+    reasons = {note.number: note.reason for note in view.footnotes}
+    assert {reasons[cell.footnote] for cell in cells if cell.footnote} == {
+        "Groups from outside do not pass Docker's NAT bridge: it routes no multicast."
+    }
+
+
+def test_a_sender_limited_trial_is_left_out_and_is_nobodys_loss() -> None:
+    run = run_builder.sender_limited_run()
+    view = build_view(run)
+    pooled = pool_trials(run)[run_builder.MACVLAN, "lineup"]
+    row = next(row for row in view.trials if row.status == "sender-limited")
+
+    assert len(pooled.counted) == 2
+    assert not row.counts
+    assert row.lost.text == format.ABSENT
+    assert [banner.kind for banner in view.banners] == ["sender-limited"]
+    assert "it is not the environment's loss" in view.banners[0].text
+
+
+def test_an_interrupted_run_says_so_and_judges_only_what_was_judged() -> None:
+    view = build_view(run_builder.interrupted_run())
+
+    assert view.banners[0].kind == "interrupted"
+    assert "4 of 27 planned trials" in view.banners[0].text
+    assert [row.word for row in view.verdicts] == ["pass", "not_judged", "not_judged"]
+    assert view.verdicts[2].loss.title == "The run was interrupted before this was measured."
+
+
+def test_a_run_without_any_environment_or_trial_has_a_view() -> None:
+    run = run_builder.complete_run().model_copy(
+        update={"environments": [], "trials": [], "verdicts": [], "comparison": None, "status": "running"}
+    )
+    view = build_view(run)
+
+    assert view.headline == "The run holds no environment."
+    assert view.verdicts == []
+    assert view.figures.series == []
+
+
+def test_an_environment_that_could_not_be_built_says_why_and_what_to_type() -> None:
+    run = run_builder.complete_run()
+    missing = EnvironmentRecord(
+        name="vm", label="vm", available=False, reason="There is no QEMU here.", remedy="apt-get install qemu"
+    )
+    view = build_view(run.model_copy(update={"environments": [*run.environments, missing]}))
+    row = view.verdicts[-1]
+
+    assert row.sentence == "There is no QEMU here."
+    assert row.remedies[-1].command == "apt-get install qemu"
+    assert row.loss.title == "There is no QEMU here."
+
+
+def test_injected_loss_is_told_before_any_number() -> None:
+    view = build_view(run_builder.injected_run())
+
+    assert view.banners[0].kind == "injected"
+    assert view.verdicts[0].injected is not None
+
+
+def test_every_receiver_of_every_trial_has_a_row() -> None:
+    run = run_builder.complete_run()
+
+    assert len(build_view(run).trials) == sum(len(trial.receptions) for trial in run.trials)
+
+
+def test_a_survival_curve_never_rises_and_ends_at_the_exact_maximum() -> None:
+    first = Distribution(count=4, min=1, mean=2, max=3.5, p50=2, p99=3.5, p99_9=3.5, histogram=[(1, 2, 2), (2, 3, 1), (3, 4, 1)])
+    second = Distribution(count=4, min=0.5, mean=2, max=9, p50=2, p99=9, p99_9=9, histogram=[(0, 1, 1), (1, 2, 2), (8, 10, 1)])
+
+    curve = survival_curve("host", 0, [first, second])
+
+    assert curve.x_us == [0.5, 1, 2, 3, 4, 9]
+    assert curve.share_above == [1.0, 7 / 8, 3 / 8, 2 / 8, 1 / 8, 0.0]
+
+
+def test_a_long_histogram_is_thinned_but_its_tail_is_kept() -> None:
+    histogram = [(float(index), float(index + 1), 1) for index in range(5000)]
+    wide = Distribution(count=5000, min=0, mean=2500, max=4999.5, p50=2500, p99=4950, p99_9=4995, histogram=histogram)
+
+    curve = survival_curve("host", 0, [wide])
+
+    assert len(curve.x_us) <= 500
+    assert curve.x_us[-100:-1] == [float(upper) for upper in range(4901, 5000)]
+    assert curve.share_above == sorted(curve.share_above, reverse=True)
+
+
+def test_series_share_one_time_axis_and_a_short_last_window_is_no_dip() -> None:
+    run = run_builder.complete_run(samples=1)
+    trial = run.trials[0]
+    points = [point.model_copy(update={"start_s": index * 0.3, "packets": 300}) for index, point in enumerate(trial.series[:7])]
+    points[-1] = points[-1].model_copy(update={"packets": 200})
+    shorter = trial.model_copy(update={"series": points, "duration_s": 2.0})
+    view = build_view(run.model_copy(update={"trials": [shorter]}))
+
+    (item,) = view.figures.series
+    assert item.time_s == [0.0, 0.3, 0.6, 0.9, 1.2, 1.5, 1.8]
+    assert item.lines[0].packets_per_second == [pytest.approx(1000)] * 7
+
+
+def test_a_soak_is_thinned_without_losing_its_worst_moment() -> None:
+    run = run_builder.complete_run(samples=1)
+    trial = run.trials[0]
+    points = [
+        trial.series[0].model_copy(update={"start_s": float(second), "packets": 950, "iat_max_us": 1100.0})
+        for second in range(86_400)
+    ]
+    points[50_000] = points[50_000].model_copy(update={"iat_max_us": 123_000.0})
+    soak = trial.model_copy(update={"series": points, "duration_s": 86_400.0})
+    view = build_view(run.model_copy(update={"trials": [soak]}))
+
+    (item,) = view.figures.series
+    assert len(item.time_s) <= 30_000
+    assert max(value for value in item.lines[0].iat_max_ms if value is not None) == 123.0
+
+
+def test_a_trial_of_an_unknown_environment_or_profile_does_not_break_the_report() -> None:
+    run: Run = run_builder.complete_run(samples=1)
+    strange = run.trials[0].model_copy(update={"environment": "elsewhere", "profile": "other"})
+    view = build_view(run.model_copy(update={"trials": [*run.trials, strange]}))
+
+    assert view.trials[-1].environment == "elsewhere"
