@@ -117,7 +117,7 @@ test-c: setup-test
 	$(BIN)/meson test -C build/c-sanitized --print-errorlogs
 
 # No index address gets into the files: they install from whatever index pip is configured for.
-lock: .venv/python ## pin requirements/*.txt anew, with hashes (uv, in a scratch environment)
+lock: .venv/python ## pin requirements/*.txt for pyproject.toml, with hashes; LOCK_FLAGS=--upgrade for newer ones
 	$(BIN)/python -m venv build/lock
 	build/lock/bin/python -m pip install --quiet uv
 	build/lock/bin/uv pip compile --quiet $(UV_FLAGS) --extra analysis --group build pyproject.toml -o requirements/runtime.txt
@@ -125,5 +125,6 @@ lock: .venv/python ## pin requirements/*.txt anew, with hashes (uv, in a scratch
 		--constraint requirements/runtime.txt pyproject.toml -o requirements/dev.txt
 	! grep -nE '://|^--' requirements/*.txt
 
-UV_FLAGS := --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+LOCK_FLAGS ?=
+UV_FLAGS = $(LOCK_FLAGS) --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command 'make lock'

@@ -95,8 +95,8 @@ class SocketSender:
     def counts(self) -> dict[str, int]:
         """The books over all streams; while it runs, too.
 
-        Keys: those of struct nb_source_counts; enobufs, eagain, other_errors, last_errno; bytes, system_calls, intended, started_ns,
-        ended_ns.
+        Keys: those of struct nb_source_counts; enobufs, eagain, other_errors, last_errno; bytes, system_calls, intended,
+        started_ns, ended_ns.
         """
 
     def streams(self) -> list[dict[str, int]]:

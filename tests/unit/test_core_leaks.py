@@ -65,6 +65,12 @@ def growth_per_round(call: Callable[[], object], calls: int = CALLS) -> dict[str
     return {what: min(one[what] for one in growth) for what in growth[0]}
 
 
+def leaking(growth: dict[str, int], calls: int) -> list[str]:
+    """What grew by at least half of one thing a call; the other half is room for what Python itself frees meanwhile."""
+    smallest = {what: SMALLEST_ALLOCATION_BYTES if what == "bytes of malloc" else 1 for what in growth}
+    return [what for what in growth if 2 * growth[what] >= calls * smallest[what]]
+
+
 def refused(call: Callable[[], object], *kinds: type[Exception]) -> None:
     try:
         call()
@@ -219,9 +225,7 @@ def test_nothing_grows(in_private_network, group):
         return {name: growth_per_round(call, calls) for name, call in GROUPS[group]().items()}
 
     for name, growth in in_private_network(measure).items():
-        assert growth["bytes of malloc"] < calls * SMALLEST_ALLOCATION_BYTES, name
-        for what in ("Python blocks", "file descriptors", "memory mappings"):
-            assert growth[what] < calls, f"{name}: {what}"
+        assert leaking(growth, calls) == [], name
 
 
 def test_a_leak_would_be_noticed(in_private_network):
@@ -238,9 +242,9 @@ def test_a_leak_would_be_noticed(in_private_network):
         ]
 
     an_object, sixteen_bytes, a_descriptor = in_private_network(measure)
-    assert an_object["Python blocks"] >= CALLS
-    assert sixteen_bytes["bytes of malloc"] >= CALLS * SMALLEST_ALLOCATION_BYTES
-    assert a_descriptor["file descriptors"] >= CALLS
+    assert "Python blocks" in leaking(an_object, CALLS)
+    assert "bytes of malloc" in leaking(sixteen_bytes, CALLS)
+    assert "file descriptors" in leaking(a_descriptor, CALLS)
 
 
 def test_every_entry_point_has_a_leak_test(in_private_network):
