@@ -11,7 +11,7 @@ from netbench.result.records import Drop, Trial
 
 SIDES = {
     "sender": "at the sender",
-    "before_tap": "before the tap, on the wire side",
+    "before_tap": "before the wire side (the tap missed them too)",
     "after_tap": "inside the environment",
     "unknown": "on a side that no tap tells",
 }

@@ -238,7 +238,7 @@ def test_loss_on_the_wire_is_told_as_such() -> None:
     verdict = judged(run_of(*samples("host", before=100)), "host")
     assert (verdict.verdict, verdict.sentence) == (
         "fail",
-        "loses 1 % of multicast before the tap, on the wire side, no counter says where",
+        "loses 1 % of multicast before the wire side (the tap missed them too), no counter says where",
     )
     assert verdict.hypotheses["H3"].verdict == "pass"
     assert verdict.causes[0].layer is None

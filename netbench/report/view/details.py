@@ -88,7 +88,7 @@ def _finding_row(finding: Finding) -> FindingRow:
 
 
 def _drop_rows(pool: Pool) -> Iterator[DropRow]:
-    sides = {"sender": "at the sender", "before_tap": "before the tap", "after_tap": "after the tap", "unknown": "not known"}
+    sides = {"sender": "at the sender", "before_tap": "before the wire side", "after_tap": "after the tap", "unknown": "not known"}
     for drop in pool.evidence:
         yield DropRow(
             profile=pool.profile,
