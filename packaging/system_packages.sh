@@ -30,6 +30,7 @@ has_fuzzer() {
 	echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return d && n ? 0 : 0; }' |
 		clang -x c -fsanitize=fuzzer,address,undefined -o /dev/null - >/dev/null 2>&1
 }
+is_ubuntu() { grep -qs '^ID=ubuntu' /etc/os-release; }
 
 find_missing() {
 	required='' wanted=''
@@ -60,6 +61,8 @@ find_missing() {
 	for program in tshark tcpdump iperf; do
 		has_program "$program" || wanted="$wanted $program"
 	done
+	# Ubuntu's chromium package only starts a snap, which neither containers nor CI have.
+	has_program chromium || is_ubuntu || wanted="$wanted chromium"
 }
 
 fuzzer_package() { # before Debian 12 and Ubuntu 23.04 the runtimes were part of libclang-common-N-dev

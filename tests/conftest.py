@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -22,9 +23,15 @@ CLONE_NEWNET = 0x40000000
 def _enter_private_network() -> None:
     """Moves this process into a network namespace with nothing but a loopback that is up; ordinary users by a user namespace."""
     libc = ctypes.CDLL(None, use_errno=True)  # os.unshare() came with Python 3.12
-    if libc.unshare(CLONE_NEWNET) and libc.unshare(CLONE_NEWUSER | CLONE_NEWNET):
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
+    user, group = os.getuid(), os.getgid()
+    if libc.unshare(CLONE_NEWNET):
+        if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET):
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error))
+        # Be root in there: else the capabilities are gone as soon as a program (ip) is started.
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
