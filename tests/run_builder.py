@@ -150,6 +150,7 @@ def reception(
             distortion_us=distribution(_noise(chance, number, 1.2, tail_us, 0.025)),
             transit_us=distribution(_noise(chance, number, 9.0, tail_us, 0.02)),
         ),
+        "delivery_us": distribution(_noise(chance, number, 8.0, 4 * tail_us, 0.05)),
         "series": _series(chance, unique, lost > 0, interval_us, tail_us),
     }
 
@@ -516,6 +517,19 @@ def injected_run() -> Run:
     first, *rest = run.environments
     sentence = "Exactly 1 of 100 UDP packets to the ports 1024-65535 is dropped on purpose at the probe, behind the tap."
     return run.model_copy(update={"environments": [first.model_copy(update={"injected": sentence}), *rest]})
+
+
+def one_stamp_run() -> Run:
+    """As in a lab of veth: what the tap and a probe in host read is one kernel stamp, so their distortion is 0 for every packet."""
+    run = complete_run()
+    zero = distribution([0.0] * 1000)
+    trials = [
+        trial.model_copy(update={"tap": trial.tap.model_copy(update={"distortion_us": zero, "transit_us": zero})})
+        if trial.environment == "host" and trial.tap
+        else trial
+        for trial in run.trials
+    ]
+    return run.model_copy(update={"trials": trials})
 
 
 def hostile_run() -> Run:

@@ -30,6 +30,11 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
         "netbench",
     ),
     (
+        "delivery",
+        "From the kernel's receive stamp to the application's hands: what a probe sees that takes the time itself.",
+        "netbench",
+    ),
+    (
         "MDI",
         "DF : MLR — buffer that a decoder needs, in ms, and media packets lost per second; a perfect 10 Mb/s stream has 1.05 ms.",
         "RFC 4445",

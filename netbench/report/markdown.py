@@ -37,12 +37,12 @@ def _lines(view: View, page: str | None) -> Iterator[str]:
     yield "### Key figures"
     yield ""
     yield from _table(
-        ["environment", "profile", "trials", "lost (at 95 %)", "IAT p50", "IAT p99", "distortion p99", "MDI"],
+        ["environment", "profile", "trials", "lost (at 95 %)", "IAT p50", "IAT p99", "distortion p99", "delivery p99", "MDI"],
         (
             [
                 _text(row.environment),
                 _text(row.profile),
-                *map(_cell, (row.trials, row.loss, row.iat_p50, row.iat_p99, row.distortion, row.mdi)),
+                *map(_cell, (row.trials, row.loss, row.iat_p50, row.iat_p99, row.distortion, row.delivery_p99, row.mdi)),
             ]
             for row in view.measures
         ),
@@ -126,7 +126,7 @@ def _cells(view: View) -> Iterator[Cell]:
     for verdict in view.verdicts:
         yield from (verdict.loss, verdict.distortion, verdict.iat)
     for measure in view.measures:
-        yield from (measure.loss, measure.iat_p50, measure.iat_p99, measure.distortion, measure.mdi)
+        yield from (measure.loss, measure.iat_p50, measure.iat_p99, measure.distortion, measure.delivery_p99, measure.mdi)
     for trial in view.trials[:LARGEST_NUMBER_OF_TRIALS]:
         yield from (trial.sent, trial.received, trial.lost, trial.iat_p99)
     yield from (row.value for row in (*view.plan, *view.thresholds, *view.floor, *view.method))

@@ -87,7 +87,7 @@ def draw_plots(figures: Figures) -> list[Plot]:
             "What the environment does to arrival times: distortion against the tap",
             "Each packet is seen at the wire and at the probe; distortion is by how much its inter-arrival time differs between "
             f"the two. The line is the share of packets above x. H3 passes when a line crosses 1 % to the left of {threshold}. "
-            "Grey: below this machine's own floor.",
+            f"Grey: below this machine's own floor.{_without_curve(figures)}",
             bool(figures.distortion),
             _draw_distortion,
         ),
@@ -111,9 +111,18 @@ def draw_plots(figures: Figures) -> list[Plot]:
     return [_plot(id, title, caption, drawable, draw, figures) for id, title, caption, drawable, draw in wanted]
 
 
+def _without_curve(figures: Figures) -> str:
+    """Which environments have no curve for distortion, and why."""
+    if not figures.one_stamp:
+        return ""
+    return f" No curve for {format.listing(figures.one_stamp)}, where tap and probe read one stamp and distortion is exactly 0."
+
+
 def _plot(id: str, title: str, caption: str, drawable: bool, draw: Callable[[Figures], Figure], figures: Figures) -> Plot:
     if not drawable:
-        return Plot(id, title, caption, None, "No trial gave numbers for this plot.")
+        return Plot(
+            id, title, caption, None, f"No trial gave numbers for this plot.{_without_curve(figures) if id == 'distortion' else ''}"
+        )
     try:
         with _style(id):
             svg = _inline(draw(figures), id, title)

@@ -18,7 +18,7 @@ from netbench.errors import CannotRunError
 from netbench.report import html, markdown, write_reports
 from netbench.report.view import build_view
 
-RUNS = ["complete", "interrupted", "sender_limited", "injected", "hostile"]
+RUNS = ["complete", "one_stamp", "interrupted", "sender_limited", "injected", "hostile"]
 LARGEST_PAGE_BYTES = 2_000_000
 
 

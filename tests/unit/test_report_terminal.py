@@ -122,7 +122,7 @@ def test_on_a_terminal_the_bar_tells_what_is_measured_and_what_is_left() -> None
 
     assert "0/9" in stream.getvalue()
     assert "host, [iptv], sample 1" in stream.getvalue()
-        assert 0 < (progress.remaining_s() or 0) <= 9 * (2 + 1.5)
+    assert 0 < (progress.remaining_s() or 0) <= 9 * (2 + 1.5)
     assert re.search(r"about \d:\d\d left", stream.getvalue())
 
 

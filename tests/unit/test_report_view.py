@@ -57,6 +57,22 @@ def test_the_verdict_row_shows_the_worst_profile() -> None:
     assert [item.look.word for item in macvlan.hypotheses] == ["fail", "not measured", "fail", "fail"]
 
 
+def test_both_tables_show_the_bound_that_h1_was_judged_by() -> None:
+    run = run_builder.complete_run()
+    pooled = pool_trials(run)[run_builder.MACVLAN, "lineup"].loss
+    assert pooled is not None
+    numbers = {"lost_packets": pooled.lost_packets, "expected_packets": pooled.expected_packets, "upper_bound_ratio": 0.123}
+    verdict = run.verdicts[1]
+    judged = verdict.model_copy(
+        update={"hypotheses": {**verdict.hypotheses, "H1": verdict.hypotheses["H1"].model_copy(update={"numbers": numbers})}}
+    )
+    view = build_view(run.model_copy(update={"verdicts": [judged]}))
+    row = next(row for row in view.measures if (row.environment, row.profile) == (run_builder.MACVLAN, "lineup"))
+
+    assert "at most 12.3 % at 95 %" in plain(view.verdicts[1].loss.text)
+    assert row.loss.text == view.verdicts[1].loss.text
+
+
 def test_what_was_not_measured_is_a_dash_with_its_reason_and_never_zero() -> None:
     view = build_view(run_builder.complete_run())
     row = next(row for row in view.measures if (row.environment, row.profile) == ("bridge", "iptv"))
@@ -113,6 +129,17 @@ def test_an_environment_that_could_not_be_built_says_why_and_what_to_type() -> N
     assert row.sentence == "There is no QEMU here."
     assert row.remedies[-1].command == "apt-get install qemu"
     assert row.loss.title == "There is no QEMU here."
+
+
+def test_a_distortion_of_one_stamp_is_told_to_be_no_second_look() -> None:
+    view = build_view(run_builder.one_stamp_run())
+    (banner,) = view.banners
+
+    assert banner.kind == "caveat"
+    assert banner.text.startswith("In host, tap and probe read the same kernel stamp of each packet")
+    assert view.verdicts[0].distortion.note == "iptv, same stamp"
+    assert view.figures.one_stamp == ["host"]
+    assert "host" not in {curve.environment for panel in view.figures.distortion for curve in panel.curves}
 
 
 def test_injected_loss_is_told_before_any_number() -> None:

@@ -58,13 +58,14 @@ def build_view(run: Run) -> View:
     slots = {record.label: slot for slot, record in enumerate(run.environments)}
     of = {label: [pool for pool in pools.values() if pool.environment == label] for label in slots}
     verdicts = [build_verdict_row(run, record, slots[record.label], of[record.label], footnotes) for record in run.environments]
-    measures = [build_measure_row(pool, slots[pool.environment], footnotes) for pool in pools.values()]
+    h1 = {verdict.environment: verdict.hypotheses.get("H1") for verdict in run.verdicts}
+    measures = [build_measure_row(pool, slots[pool.environment], h1.get(pool.environment), footnotes) for pool in pools.values()]
     comparisons = build_comparison_rows(run, slots, footnotes)
     trials, trial_rows_left_out = build_trial_rows(run, slots, footnotes)
     return View(
         headline=sentences.headline([(row.environment, row.word) for row in verdicts]),
         subtitle=sentences.subtitle(run),
-        banners=sentences.banners(run),
+        banners=sentences.banners(run, [label for label in slots if any(pool.shares_stamps for pool in of[label])]),
         reference=run.plan.reference,
         verdicts=verdicts,
         measures=measures,

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from netbench.report import format
 from netbench.report.view.pooling import Spread
 
+SAME_STAMP = "same stamp"
+
 
 @dataclass(frozen=True)
 class Cell:

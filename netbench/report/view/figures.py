@@ -73,6 +73,7 @@ class Figures:
     timing: list[TimingRow]
     distortion_threshold_us: float
     floor_us: float | None
+    one_stamp: list[str]
     series: list[TimeSeries]
 
 
@@ -81,13 +82,21 @@ def build_figures(run: Run, pools: dict[tuple[str, str], Pool], slots: dict[str,
     floor = run.floor.idle_iat_error_us
     bars = [bar for pool in pools.values() if (bar := _loss_bar(pool, slots[pool.environment])) is not None]
     return Figures(
-        arrival=_panels(run, pools, slots, lambda trial: trial.iat_us, _nominal_us),
-        distortion=_panels(run, pools, slots, lambda trial: trial.tap.distortion_us if trial.tap else None, lambda _: None),
+        arrival=_panels(run, pools, slots, lambda trial: trial.iat_us, _nominal_us, lambda _: False),
+        distortion=_panels(
+            run,
+            pools,
+            slots,
+            lambda trial: trial.tap.distortion_us if trial.tap else None,
+            lambda _: None,
+            lambda pool: pool.shares_stamps,
+        ),
         loss=bars,
         layers=list(dict.fromkeys(layer for bar in bars for layer, _ in bar.segments)),
         timing=[*_floor_timings(run), *_sender_timings(pools, slots)],
         distortion_threshold_us=run.plan.thresholds.distortion_p99_us,
         floor_us=floor.p99 if floor else None,
+        one_stamp=list(dict.fromkeys(pool.environment for pool in pools.values() if pool.shares_stamps)),
         series=build_time_series(run, slots),
     )
 
@@ -98,12 +107,15 @@ def _panels(
     slots: dict[str, int],
     distribution: Callable[[Trial], Distribution | None],
     nominal_us: Callable[[Profile], float | None],
+    leave_out: Callable[[Pool], bool],
 ) -> list[Panel]:
     panels = []
     for profile in run.plan.profiles:
         curves = []
         for label, slot in slots.items():
             pool = pools[label, profile.name]
+            if leave_out(pool):
+                continue
             found = [item for item in map(distribution, pool.counted) if item is not None and item.histogram]
             if found:
                 curves.append(survival_curve(label, slot, found))

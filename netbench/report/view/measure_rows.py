@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from netbench.report import format
-from netbench.report.view.cells import Cell, Footnotes, spread_cell
+from netbench.report.view.cells import SAME_STAMP, Cell, Footnotes, spread_cell
 from netbench.report.view.pooling import Pool
 from netbench.result.records import Trial
 from netbench.result.run import Run
-from netbench.result.verdict import Interval, MetricComparison
+from netbench.result.verdict import Hypothesis, Interval, MetricComparison
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class MeasureRow:
     iat_p99: Cell
     iat_max: Cell
     distortion: Cell
+    delivery_p50: Cell
+    delivery_p99: Cell
     jitter: Cell
     mdi: Cell
     reordered: Cell
@@ -48,18 +50,28 @@ class ComparisonRow:
     relevant: bool
 
 
-def build_measure_row(pool: Pool, slot: int, footnotes: Footnotes) -> MeasureRow:
-    """One row of the table of key figures."""
+def build_measure_row(pool: Pool, slot: int, judged: Hypothesis | None, footnotes: Footnotes) -> MeasureRow:
+    """One row of the table of key figures; `judged` is H1 of its environment."""
 
-    def timing(what: str, path: tuple[str, ...], figure: Callable[[Trial], float | None], show: Callable[[float], str]) -> Cell:
+    def timing(
+        what: str, path: tuple[str, ...], figure: Callable[[Trial], float | None], show: Callable[[float], str], note: str = ""
+    ) -> Cell:
         spread = pool.spread(figure)
         if spread is None:
             return footnotes.absent(pool.why_absent(*path), f"{pool.environment}, {pool.profile}: {what}")
-        return spread_cell(spread, show)
+        return spread_cell(spread, show, note)
 
     def iat(key: str) -> Cell:
         return timing(
             f"IAT {key}", ("iat_us",), lambda trial: getattr(trial.iat_us, key) if trial.iat_us else None, format.duration_us
+        )
+
+    def delivery(key: str) -> Cell:
+        return timing(
+            f"delivery {key}",
+            ("delivery_us",),
+            lambda trial: getattr(trial.delivery_us, key) if trial.delivery_us else None,
+            format.duration_us,
         )
 
     loss = pool.loss
@@ -68,7 +80,7 @@ def build_measure_row(pool: Pool, slot: int, footnotes: Footnotes) -> MeasureRow
         slot=slot,
         profile=pool.profile,
         trials=_trials_cell(pool),
-        loss=Cell(format.loss(loss.lost_packets, loss.expected_packets, loss.upper_bound_ratio))
+        loss=Cell(format.loss(loss.lost_packets, loss.expected_packets, loss.bound(judged)))
         if loss
         else footnotes.absent(pool.why_absent("loss"), f"{pool.environment}, {pool.profile}: loss"),
         iat_p50=iat("p50"),
@@ -79,7 +91,10 @@ def build_measure_row(pool: Pool, slot: int, footnotes: Footnotes) -> MeasureRow
             ("tap", "distortion_us"),
             lambda trial: trial.tap.distortion_us.p99 if trial.tap and trial.tap.distortion_us else None,
             format.duration_us,
+            SAME_STAMP if pool.shares_stamps else "",
         ),
+        delivery_p50=delivery("p50"),
+        delivery_p99=delivery("p99"),
         jitter=timing("jitter", ("jitter_ms",), lambda trial: trial.jitter_ms, lambda value: format.duration_us(value * 1e3)),
         mdi=_mdi_cell(pool, footnotes),
         reordered=_reordered_cell(pool, footnotes),

@@ -15,6 +15,7 @@ from statistics import fmean
 
 from netbench.result.records import Drop, EnvironmentRecord, Trial
 from netbench.result.run import Run
+from netbench.result.verdict import Hypothesis
 
 RULE_OF_THREE = 3.0
 
@@ -43,6 +44,12 @@ class PooledLoss:
     def ratio(self) -> float:
         """Lost of expected."""
         return self.lost_packets / self.expected_packets if self.expected_packets else 0.0
+
+    def bound(self, judged: Hypothesis | None) -> float:
+        """The upper bound over all samples together, where H1 was judged by these very packets; else the one above."""
+        numbers = judged.numbers if judged else {}
+        same = (numbers.get("lost_packets"), numbers.get("expected_packets")) == (self.lost_packets, self.expected_packets)
+        return (numbers.get("upper_bound_ratio") if same else None) or self.upper_bound_ratio
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,16 @@ class Pool:
         """A figure of each counted trial, or None when none has it."""
         values = [value for value in map(figure, self.counted) if value is not None]
         return Spread(fmean(values), min(values), max(values), len(values)) if values else None
+
+    @property
+    def shares_stamps(self) -> bool:
+        """Tap and probe read one and the same kernel stamp of each packet: transit is exactly 0 for every one of them.
+
+        A stamp that the kernel took before both points travels with the packet. Their distortion is 0 then by construction, which
+        holds for a probe with kernel stamps, but is no second look at the packet.
+        """
+        transits = [trial.tap.transit_us for trial in self.counted if trial.tap is not None and trial.tap.transit_us is not None]
+        return bool(transits) and all(transit.min == transit.max == 0 for transit in transits)
 
     def why_absent(self, *path: str) -> str:
         """Why a figure is not there: the records' reason for the first null on the way to it, e.g. ("tap", "distortion_us")."""

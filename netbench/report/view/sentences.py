@@ -13,7 +13,7 @@ from netbench.result.run import Run
 class Banner:
     """Something that a reader must know before any number."""
 
-    kind: Literal["interrupted", "injected", "sender-limited", "error"]
+    kind: Literal["interrupted", "injected", "sender-limited", "error", "caveat"]
     text: str
 
 
@@ -57,8 +57,13 @@ def subtitle(run: Run) -> str:
     return f"{shape}. {format.moment(run.started_at)}" + (f", took {took}." if took else ".")
 
 
-def banners(run: Run) -> list[Banner]:
-    """Interruptions, injected loss, senders that fell short, trials that failed."""
+def banners(run: Run, one_stamp: list[str]) -> list[Banner]:
+    """Interruptions, injected loss, senders that fell short, trials that failed, what H3 could not see.
+
+    Args:
+        run: what to tell of.
+        one_stamp: environments in which tap and probe read the same stamp of each packet.
+    """
     found: list[Banner] = []
     planned = len(run.plan.environments) * len(run.plan.profiles) * run.plan.samples
     done = f"{format.count(len(run.trials))} of {format.plural(planned, 'planned trial')}"
@@ -74,6 +79,15 @@ def banners(run: Run) -> list[Banner]:
         if trials:
             where = format.listing(list(dict.fromkeys(f"{trial.environment} ({trial.profile})" for trial in trials)))
             found.append(Banner(kind, wording.format(count=format.plural(len(trials), "trial"), where=where)))
+    if one_stamp:
+        found.append(
+            Banner(
+                "caveat",
+                f"In {format.listing(one_stamp)}, tap and probe read the same kernel stamp of each packet, taken before both. "
+                "Distortion is 0 there by construction: good for a probe that uses kernel stamps, no evidence for one that takes "
+                "the time itself. When packets reach the application is under delivery.",
+            )
+        )
     return found
 
 

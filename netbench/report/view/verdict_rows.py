@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netbench.report import format
-from netbench.report.view.cells import Cell, Footnotes, KeyValue, spread_cell
-from netbench.report.view.pooling import RULE_OF_THREE, Pool, PooledLoss
+from netbench.report.view.cells import SAME_STAMP, Cell, Footnotes, KeyValue, spread_cell
+from netbench.report.view.pooling import RULE_OF_THREE, Pool
 from netbench.report.words import HYPOTHESES, LOOKS, VerdictLook
 from netbench.result.records import EnvironmentRecord
 from netbench.result.run import Run
@@ -98,20 +98,13 @@ def _worst_loss(pools: list[Pool], judged: Hypothesis | None, footnotes: Footnot
             format.loss(0, expected, bound), short=format.loss_in_short(0, expected, bound), note=note, title="all samples together"
         )
     loss, pool = max(known, key=lambda item: (item[0].ratio, item[0].upper_bound_ratio))
-    bound = _judged_bound(judged, loss) or loss.upper_bound_ratio
+    bound = loss.bound(judged)
     return Cell(
         format.loss(loss.lost_packets, loss.expected_packets, bound),
         short=format.loss_in_short(loss.lost_packets, loss.expected_packets, bound),
         note=_profile_note(pool, len(pools)),
         title=f"all {format.plural(len(pool.counted), 'sample')} of {pool.profile} together, the receiver that lost most",
     )
-
-
-def _judged_bound(judged: Hypothesis | None, loss: PooledLoss) -> float | None:
-    """The bound over all samples together, where H1 is about the very same packets."""
-    numbers = judged.numbers if judged else {}
-    same = (numbers.get("lost_packets"), numbers.get("expected_packets")) == (loss.lost_packets, loss.expected_packets)
-    return numbers.get("upper_bound_ratio") if same else None
 
 
 def _worst_distortion(pools: list[Pool], footnotes: Footnotes) -> Cell:
@@ -123,7 +116,8 @@ def _worst_distortion(pools: list[Pool], footnotes: Footnotes) -> Cell:
     if not known:
         return _absent(pools, ("tap", "distortion_us"), "distortion", footnotes)
     spread, pool = max(known, key=lambda item: item[0].mean)
-    return spread_cell(spread, format.duration_us, _profile_note(pool, len(pools)))
+    notes = [_profile_note(pool, len(pools)), SAME_STAMP if pool.shares_stamps else ""]
+    return spread_cell(spread, format.duration_us, ", ".join(filter(None, notes)))
 
 
 def _worst_iat(pools: list[Pool], footnotes: Footnotes) -> Cell:
