@@ -40,10 +40,9 @@ def stamps_ns(capture: Path) -> np.ndarray:
 
 def judged(built: BuiltEnvironment, capture: Path, send: object) -> str:
     """Let `send` send while tcpdump watches; the error of the inter-arrival times."""
-    dump = at(
-        built.receivers[0].enter, "tcpdump", "-i", built.receivers[0].interface, "--time-stamp-precision=nano", "-s", "64", "-B", "65536",
-        "-Z", "root", "-w", str(capture), "udp", "dst", "portrange", "5000-5010",
-    )  # fmt: skip
+    site = built.receivers[0]
+    options = ["-i", site.interface, "--time-stamp-precision=nano", "-s", "64", "-B", "65536", "-Z", "root", "-w", str(capture)]
+    dump = at(site.enter, "tcpdump", *options, "udp", "dst", "portrange", "5000-5010")
     time.sleep(0.7)
     rate = send()  # type: ignore[operator]
     time.sleep(0.5)

@@ -79,8 +79,8 @@ class ReceiveJob:
         listens: what to join or bind: the stream's destination is a group, or a local address ("0.0.0.0": any).
         join: False for a tap, which only watches (ring or pcap).
         duration_ns: 0: until `stop`.
-        quiet_ns: after `stop` it goes on until nothing has arrived for so long (at most ten times that): what is still queued on the
-            way is not lost.
+        quiet_ns: after `stop` it goes on until nothing has arrived for so long (at most ten times that): what is still queued on
+            the way is not lost.
         log_capacity: packets in the packet log; 0: no log.
     """
 

@@ -72,7 +72,7 @@ def receive(
         media_rate_bps=media_rate_bps,
         series_ns=1_000_000_000,
     )
-    with ReceiveDisplay(quiet=quiet or json) as display:
+    with ReceiveDisplay(quiet=quiet) as display:
         raw, interrupted = run_by_hand("the receiver", job, display.ready, display.progress)
     reception = passive_reception(raw, media_rate_bps=media_rate_bps or None)
     if json:

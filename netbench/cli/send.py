@@ -98,7 +98,7 @@ def send(
         next_hop=next_hop,
         faults=Faults(skip_every, repeat_every, swap_every),
     )
-    with SendDisplay(quiet=quiet or json) as display:
+    with SendDisplay(quiet=quiet) as display:
         raw, interrupted = run_by_hand("the sender", job, display.ready, display.progress)
     sent = measure_sent(raw)
     if json:

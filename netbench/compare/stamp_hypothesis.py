@@ -35,9 +35,12 @@ def judge_stamps(run: Run, record: EnvironmentRecord) -> Answer:
     if _ALL_PACKETS not in filters:
         sentence = f"{interface} stamps only some packets in hardware: {', '.join(filters) or 'no filter is named'}."
         return _failed(sentence, numbers, interface)
-    climb = Remedy(sentence="Advertised is not delivered: climb the ladder.", command=f"netbench timestamps -i {interface}")
+    look = Remedy(
+        sentence="Advertised is not delivered: see what the driver says, and count stamped packets.",
+        command=f"ethtool -T {interface}",
+    )
     sentence = f"{interface} advertises hardware stamps for all packets; this run did not ask for them, so none is proven."
-    return Answer(Hypothesis(verdict="warn", sentence=sentence, numbers=numbers), "", [], [climb])
+    return Answer(Hypothesis(verdict="warn", sentence=sentence, numbers=numbers), "", [], [look])
 
 
 def advertised(record: EnvironmentRecord | None) -> bool:
@@ -53,7 +56,7 @@ def _failed(sentence: str, numbers: dict[str, float | int | None], interface: st
         [
             Remedy(
                 sentence="Where hardware stamps are needed, give the probe a passed-through card or an SR-IOV function.",
-                command=f"netbench timestamps -i {interface}",
+                command=f"ethtool -T {interface}",
             )
         ],
     )

@@ -1,8 +1,9 @@
 """H3: are arrival times and MLR that a capture measures inside the environment those of the wire?
 
-Two witnesses. The tap sees the same packets on the wire side: what lies between the two sightings is the environment's doing
+Three witnesses. The tap sees the same packets on the wire side: what lies between the two sightings is the environment's doing
 alone, and packets that only the tap saw would be blamed on the network by the probe's MLR. The reference environment received the
-same stream: it is the weaker witness, for the sender is in between, and it decides only where there is no tap.
+same stream: it is the weaker witness, for the sender is in between, and it decides only where there is no tap. The application
+itself says how long packets took from the kernel's stamp into its hands: what a probe adds that reads its own clock.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ from netbench.result.run import Run
 from netbench.result.verdict import Cause, Comparison, Hypothesis, Interval, MetricComparison, Remedy
 
 _IAT = "iat_us.p99"
+_DELIVERY = "delivery_us.p99"
+_KERNEL_STAMPS = Remedy(
+    sentence="Let the probe take the kernel's receive stamps: libpcap does, a UDP socket by SO_TIMESTAMPNS. See if yours does.",
+    command="strace -f -e trace=setsockopt -p PID",
+)
 _QUIETER = Remedy(
     sentence="Measure on a machine with less noise of its own: this one's floor is above the threshold.", command="netbench inspect"
 )
@@ -51,11 +57,12 @@ def judge_timing(run: Run, record: EnvironmentRecord, comparison: Comparison) ->
             continue
         losses = pool(profile.name, profile.delivery, trials, len(trials))
         distortion = _distortion(trials)
-        row = _iat_row(comparison, record.label, profile.name)
+        row = _row(comparison, record.label, profile.name, _IAT)
         inside += losses.inside
         if distortion is not None:
             distortions.append(distortion)
             opinions.append(_by_distortion(run, profile, distortion, _one_stamp(trials), record.interface or "eth0"))
+        opinions += _by_own_clock(profile, comparison, record.label)
         opinions += _by_loss(run, losses, trials)
         opinions += _by_reference(profile, comparison.reference, row, tap=distortion is not None)
     word = worst(opinion.word for opinion in opinions)
@@ -117,6 +124,23 @@ def _by_distortion(run: Run, profile: Profile, distortion: Interval, one_stamp: 
     return Opinion("fail", f"{amount}, {limit}.", headline, steady)
 
 
+def _by_own_clock(profile: Profile, comparison: Comparison, environment: str) -> list[Opinion]:
+    """The kernel's stamp is taken early; a probe that reads its own clock gets the way from there to its hands on top."""
+    row = _row(comparison, environment, profile.name, _DELIVERY)
+    if row is None or row.difference is None or not row.relevant or row.difference.estimate < 0:
+        return []
+    late = micros(row.difference.estimate)
+    return [
+        Opinion(
+            "warn",
+            f"{profile.name}: packets reach the application {late} (p99) later than in {comparison.reference}, counted from "
+            "the kernel's stamp: a probe that reads its own clock measures that as jitter, one with the kernel's stamps does not.",
+            f"hands packets over {late} (p99) later than {comparison.reference}",
+            _KERNEL_STAMPS,
+        )
+    ]
+
+
 def _by_loss(run: Run, losses: Losses, trials: Sequence[Trial]) -> list[Opinion]:
     """Packets that passed the tap and then were lost count in the probe's MLR, and are blamed on the network."""
     seen = sum(trial.tap.unique_packets for trial in trials if trial.tap is not None and trial.tap.kernel_drops == 0)
@@ -160,8 +184,8 @@ def _by_reference(profile: Profile, reference: str, row: MetricComparison | None
     return [Opinion("fail", f"{amount} above {reference}.", headline)]
 
 
-def _iat_row(comparison: Comparison, environment: str, profile: str) -> MetricComparison | None:
-    rows = (row for row in comparison.metrics if (row.environment, row.profile, row.metric) == (environment, profile, _IAT))
+def _row(comparison: Comparison, environment: str, profile: str, metric: str) -> MetricComparison | None:
+    rows = (row for row in comparison.metrics if (row.environment, row.profile, row.metric) == (environment, profile, metric))
     return next(rows, None)
 
 

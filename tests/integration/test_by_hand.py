@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 NETBENCH = [sys.executable, "-P", "-m", "netbench"]
-READY = "ready"
+READY = "Joined and listening"
 
 
 @pytest.mark.parametrize("backend", ["socket", "ring", "pcap"])

@@ -49,6 +49,7 @@ def trial(
     before: int = 0,
     distortion: float | None = 10.0,
     iat: float = 1000.0,
+    delivery: float = 20.0,
     hardware: int = 0,
     status: Any = "ok",
     reason: str | None = None,
@@ -88,6 +89,7 @@ def trial(
         drops=drops,
         unattributed_packets=unattributed + before,
         iat_us=flat(iat),
+        delivery_us=flat(delivery),
         timestamps=Stamps(used="kernel", hardware_packets=hardware, kernel_packets=got - hardware, user_packets=0),
         tap=Tap(
             packets=SENT - early,
@@ -399,7 +401,7 @@ def test_hardware_stamps_that_the_reference_has_are_missed() -> None:
     run = run_of(*samples("host"), *samples("macvlan"), records=[with_stamps("host", ALL), with_stamps("macvlan", NONE)])
     verdict = judged(run, "macvlan")
     assert (verdict.verdict, verdict.sentence) == ("warn", "has no hardware stamps")
-    assert verdict.remedies[0].command == "netbench timestamps -i mv0"
+    assert verdict.remedies[0].command == "ethtool -T mv0"
     assert judged(run, "host").hypotheses["H4"].verdict == "warn"
 
 
@@ -470,3 +472,23 @@ def test_a_run_without_trials_is_judged_too() -> None:
 def test_a_verdict_survives_the_file() -> None:
     run = finished(run_of(*samples("host"), *samples("macvlan", drops=[drop("macvlan_broadcast_queue", 1040)])))
     assert Run.model_validate_json(run.model_dump_json()) == run
+
+
+def test_a_probe_with_a_clock_of_its_own_is_warned_where_packets_wait_for_it() -> None:
+    slow = [trial("macvlan", sample, delivery=1500.0 + sample) for sample in (1, 2, 3)]
+    run = run_of(*[trial("host", sample, delivery=20.0 + sample) for sample in (1, 2, 3)], *slow)
+    _, verdicts = judge(run)
+    host, macvlan = verdicts
+
+    assert host.hypotheses["H3"].verdict == "pass"
+    assert macvlan.hypotheses["H3"].verdict == "warn"
+    assert "lineup: packets reach the application 1.48 ms (p99) later than in host" in macvlan.hypotheses["H3"].sentence
+    assert macvlan.verdict == "warn"
+    assert any("SO_TIMESTAMPNS" in remedy.sentence for remedy in macvlan.remedies)
+
+
+def test_waiting_within_the_tolerance_is_no_warning() -> None:
+    slow = [trial("macvlan", sample, delivery=200.0 + sample) for sample in (1, 2, 3)]
+    _, verdicts = judge(run_of(*[trial("host", sample, delivery=20.0 + sample) for sample in (1, 2, 3)], *slow))
+
+    assert [verdict.hypotheses["H3"].verdict for verdict in verdicts] == ["pass", "pass"]
