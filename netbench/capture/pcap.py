@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import select
 import threading
 import time
@@ -10,6 +11,7 @@ from typing import Any
 from netbench.capture.backend import port_range
 from netbench.capture.membership import Memberships
 from netbench.core import StreamTable
+from netbench.interface import interface_index
 from netbench.protocol import ReceiveJob
 
 _SNAPSHOT_BYTES = 256
@@ -26,6 +28,7 @@ class PcapBackend:
     def __init__(self, job: ReceiveJob) -> None:
         if job.interface is None:
             raise ValueError("the pcap backend needs an interface: -i NAME")
+        interface_index(job.interface)  # libpcap's own words for a missing interface carry no errno
         import pcapy
 
         low, high = port_range(job)
@@ -102,11 +105,6 @@ class PcapBackend:
 
 
 def _refused(interface: str, message: str) -> OSError:
-    import errno
-
-    text = message.lower()
-    if "no such device" in text:
-        return OSError(errno.ENODEV, f"find interface {interface!r}")
-    if "permission" in text or "not permitted" in text:
+    if "permission" in message.lower() or "not permitted" in message.lower():
         return OSError(errno.EPERM, "open a packet socket")
     return OSError(errno.EIO, f"open {interface} with libpcap: {message}")
