@@ -9,7 +9,7 @@
 #include "timestamp_caps.h"
 
 /* netbench/core.py refuses another number: raised when a signature or a key in _core.pyi changes. */
-#define ABI_VERSION 1
+#define ABI_VERSION 2
 
 /* ---- probes ---- */
 
@@ -182,7 +182,8 @@ static int module_exec(PyObject *module)
 	    add_type(module, &nb_socket_sender_spec, &state->socket_sender) ||
 	    add_type(module, &nb_frame_sender_spec, &state->frame_sender) ||
 	    add_type(module, &nb_socket_capture_spec, &state->socket_capture) ||
-	    add_type(module, &nb_ring_capture_spec, &state->ring_capture))
+	    add_type(module, &nb_ring_capture_spec, &state->ring_capture) ||
+	    add_type(module, &nb_capture_reader_spec, &state->capture_reader))
 		return -1;
 	if (PyModule_AddIntConstant(module, "ABI_VERSION", ABI_VERSION))
 		return -1;
@@ -199,6 +200,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
 	Py_VISIT(state->frame_sender);
 	Py_VISIT(state->socket_capture);
 	Py_VISIT(state->ring_capture);
+	Py_VISIT(state->capture_reader);
 	return 0;
 }
 
@@ -212,6 +214,7 @@ static int module_clear(PyObject *module)
 	Py_CLEAR(state->frame_sender);
 	Py_CLEAR(state->socket_capture);
 	Py_CLEAR(state->ring_capture);
+	Py_CLEAR(state->capture_reader);
 	return 0;
 }
 

@@ -107,6 +107,11 @@ typedef int (*nb_parse_element)(PyObject *tuple, void *element);
 void *nb_parse_sequence(const char *name, PyObject *sequence, size_t element_size, nb_parse_element parse,
 			uint32_t *count);
 
+/* ---- module_capture.c ---- */
+
+/* An nb_parse_element: (address, source, port) into a struct nb_listen. */
+int nb_parse_listen(PyObject *tuple, void *element);
+
 /* ---- module_convert.c: values out ---- */
 
 enum nb_field_kind {
@@ -175,6 +180,7 @@ struct nb_module_state {
 	PyTypeObject *frame_sender;
 	PyTypeObject *socket_capture;
 	PyTypeObject *ring_capture;
+	PyTypeObject *capture_reader;
 };
 
 extern PyType_Spec nb_histogram_spec;
@@ -183,6 +189,7 @@ extern PyType_Spec nb_socket_sender_spec;
 extern PyType_Spec nb_frame_sender_spec;
 extern PyType_Spec nb_socket_capture_spec;
 extern PyType_Spec nb_ring_capture_spec;
+extern PyType_Spec nb_capture_reader_spec;
 
 /* The HistogramData of a histogram. */
 PyObject *nb_histogram_data(const struct nb_histogram *histogram);

@@ -58,7 +58,7 @@ static const struct capture_methods socket_methods = {
 	.counts = socket_counts,
 };
 
-static int parse_listen(PyObject *tuple, void *element)
+int nb_parse_listen(PyObject *tuple, void *element)
 {
 	struct nb_listen *listen = element;
 	const char *address = NULL, *source = NULL;
@@ -93,7 +93,7 @@ static PyObject *socket_capture_new(PyTypeObject *type, PyObject *args, PyObject
 
 	if (NB_PARSE("SocketCapture", args, kwargs, 0, arguments))
 		return NULL;
-	listens = nb_parse_sequence("listens", sequence, sizeof(*listens), parse_listen, &config.listen_count);
+	listens = nb_parse_sequence("listens", sequence, sizeof(*listens), nb_parse_listen, &config.listen_count);
 	if (!listens)
 		return NULL;
 	config.listens = listens;

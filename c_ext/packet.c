@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* packet.c - the UDP datagram in an Ethernet frame, found without trusting a byte of it. */
+/* packet.c - the UDP datagram in a frame, found without trusting a byte of it. */
 #include "packet.h"
 
 #include <errno.h>
@@ -87,7 +87,7 @@ static int parse_udp(struct rest *rest, bool fragment, struct nb_packet *packet)
 	return 0;
 }
 
-static int parse_ipv4(struct rest *rest, struct nb_packet *packet)
+static int parse_ipv4(struct rest *rest, struct nb_packet *packet, enum nb_fragment *kind)
 {
 	const uint8_t *header = rest->bytes;
 	size_t header_length, total_length;
@@ -99,8 +99,14 @@ static int parse_ipv4(struct rest *rest, struct nb_packet *packet)
 	if (header[0] >> 4 != 4 || header_length < IPV4_HEADER)
 		return -EBADMSG;
 	fragment = get16(header + 6);
-	if (header[9] != IP_UDP || fragment & 0x1fff)
+	if (header[9] != IP_UDP)
 		return -ENOMSG;
+	if (fragment & 0x1fff) {
+		*kind = NB_FRAGMENT_LATER;
+		return -ENOMSG;
+	}
+	if (fragment & 0x2000)
+		*kind = NB_FRAGMENT_FIRST;
 	total_length = get16(header + 2);
 	if (total_length < header_length)
 		return -EBADMSG;
@@ -115,7 +121,7 @@ static int parse_ipv4(struct rest *rest, struct nb_packet *packet)
 	return parse_udp(rest, fragment & 0x2000, packet);
 }
 
-static int parse_ipv6(struct rest *rest, struct nb_packet *packet)
+static int parse_ipv6(struct rest *rest, struct nb_packet *packet, enum nb_fragment *kind)
 {
 	const uint8_t *header = rest->bytes;
 	bool fragment = false;
@@ -139,9 +145,12 @@ static int parse_ipv6(struct rest *rest, struct nb_packet *packet)
 		if (next == IP_FRAGMENT) {
 			uint16_t field = get16(extension + 2);
 
-			if (field & 0xfff8)
+			if (field & 0xfff8) {
+				*kind = extension[0] == IP_UDP ? NB_FRAGMENT_LATER : NB_FRAGMENT_NONE;
 				return -ENOMSG;
+			}
 			fragment = field & 1;
+			*kind = fragment ? NB_FRAGMENT_FIRST : NB_FRAGMENT_NONE;
 			length = FRAGMENT_HEADER;
 		} else {
 			length = (extension[1] + 1u) * 8;
@@ -158,16 +167,13 @@ static int parse_ipv6(struct rest *rest, struct nb_packet *packet)
 	return parse_udp(rest, fragment, packet);
 }
 
-int nb_frame_parse(const uint8_t *frame, size_t length, struct nb_packet *packet)
+int nb_network_parse(uint16_t type, const uint8_t *bytes, size_t length, struct nb_packet *packet,
+		     enum nb_fragment *fragment)
 {
-	struct rest rest = { .bytes = frame, .captured = length, .declared = length };
-	uint16_t type;
+	struct rest rest = { .bytes = bytes, .captured = length, .declared = length };
 
 	memset(&packet->flow, 0, sizeof(packet->flow));
-	if (length < ETHERNET_HEADER)
-		return -EBADMSG;
-	type = get16(frame + 12);
-	skip(&rest, ETHERNET_HEADER);
+	*fragment = NB_FRAGMENT_NONE;
 	while (type == ETHER_VLAN || type == ETHER_QINQ || type == ETHER_QINQ_OLD) {
 		if (rest.captured < VLAN_TAG)
 			return -EBADMSG;
@@ -177,10 +183,22 @@ int nb_frame_parse(const uint8_t *frame, size_t length, struct nb_packet *packet
 
 	switch (type) {
 	case ETHER_IPV4:
-		return parse_ipv4(&rest, packet);
+		return parse_ipv4(&rest, packet, fragment);
 	case ETHER_IPV6:
-		return parse_ipv6(&rest, packet);
+		return parse_ipv6(&rest, packet, fragment);
 	default:
 		return -ENOMSG;
 	}
+}
+
+int nb_frame_parse(const uint8_t *frame, size_t length, struct nb_packet *packet)
+{
+	enum nb_fragment fragment;
+
+	if (length < ETHERNET_HEADER) {
+		memset(&packet->flow, 0, sizeof(packet->flow));
+		return -EBADMSG;
+	}
+	return nb_network_parse(get16(frame + 12), frame + ETHERNET_HEADER, length - ETHERNET_HEADER, packet,
+				&fragment);
 }

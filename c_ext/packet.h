@@ -42,4 +42,24 @@ struct nb_packet {
  */
 int nb_frame_parse(const uint8_t *frame, size_t length, struct nb_packet *packet);
 
+/* Is a UDP datagram whole? */
+enum nb_fragment {
+	NB_FRAGMENT_NONE,
+	NB_FRAGMENT_FIRST, /* its UDP length speaks of all fragments together */
+	NB_FRAGMENT_LATER, /* has no ports: not parsed */
+};
+
+/**
+ * nb_network_parse() - As nb_frame_parse(), from where the EtherType is known (the link layer is another's, or gone).
+ * @type: EtherType of what @bytes are; tags are skipped
+ * @bytes: what follows the EtherType, not trusted
+ * @length: bytes captured
+ * @packet: as for nb_frame_parse()
+ * @fragment: always filled; NB_FRAGMENT_LATER comes with -ENOMSG
+ *
+ * Return: as nb_frame_parse()
+ */
+int nb_network_parse(uint16_t type, const uint8_t *bytes, size_t length, struct nb_packet *packet,
+		     enum nb_fragment *fragment);
+
 #endif

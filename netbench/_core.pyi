@@ -175,6 +175,23 @@ class RingCapture:
     def counts(self) -> dict[str, int]:
         """Keys of struct nb_ring_capture_counts."""
 
+class CaptureReader:
+    """A capture file (pcap, pcapng), fed in pieces of any size by whoever reads or decompresses it."""
+
+    def __init__(
+        self,
+        *,
+        listens: Sequence[tuple[str, str, int]] | None = None,  # as SocketCapture; "0.0.0.0": any address, 0: any port; None: all
+    ) -> None: ...
+    def feed(self, data: bytes, table: StreamTable) -> bool:
+        """The next bytes; the GIL is dropped. False once the file is broken: the rest of it is ignored."""
+
+    def finish(self) -> None:
+        """The file is at its end; one that stops in the middle is broken."""
+
+    def counts(self) -> dict[str, int | bool | str]:
+        """Keys of struct nb_pcap_reader_counts, and broken_what: what is wrong, in words, or ""."""
+
 def timestamp_capabilities(interface: str) -> dict[str, int | bool]:
     """Keys of struct nb_timestamp_caps."""
 

@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from netbench.errors import CannotRunError
 
-EXPECTED_ABI_VERSION = 1  # of netbench/_core.pyi; raised together with ABI_VERSION in c_ext/module.c
+EXPECTED_ABI_VERSION = 2  # of netbench/_core.pyi; raised together with ABI_VERSION in c_ext/module.c
 
 _REMEDY = "type: make setup"
 
@@ -28,6 +28,7 @@ if EXPECTED_ABI_VERSION != _core.ABI_VERSION:
 
 from netbench._core import (  # noqa: E402  only a core that fits is handed on
     PROBE_LENGTH,
+    CaptureReader,
     FrameSender,
     Histogram,
     RingCapture,
@@ -64,6 +65,7 @@ class HistogramData(TypedDict):
 __all__ = [
     "EXPECTED_ABI_VERSION",
     "PROBE_LENGTH",
+    "CaptureReader",
     "FrameSender",
     "Histogram",
     "HistogramData",
