@@ -1,4 +1,4 @@
-"""The process at a site that does one job: send, receive, floor, facts. Read netbench.protocol first.
+"""The process at a site that does one job: send, receive, analyze, floor, facts. Read netbench.protocol first.
 
 Starts in a guest, in a bare image, over ssh: standard library and C core only (libpcap where that backend is asked for).
 """
@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from netbench.protocol import FactsJob, FloorJob, Job, ReceiveJob, SendJob, decode_job
+from netbench.protocol import AnalyzeJob, FactsJob, FloorJob, Job, ReceiveJob, SendJob, decode_job
 
 if TYPE_CHECKING:
     from netbench.capture.backend import CaptureBackend
@@ -111,6 +111,8 @@ def _do(job: Job, commands: Commands) -> None:
         _send(job, commands)
     elif isinstance(job, ReceiveJob):
         _receive(job, commands)
+    elif isinstance(job, AnalyzeJob):
+        _analyze(job, commands)
     elif isinstance(job, FloorJob):
         _floor(job)
     elif isinstance(job, FactsJob):
@@ -160,18 +162,48 @@ def _receive(job: ReceiveJob, commands: Commands) -> None:
             "backend": job.backend,
             "stamp_class": "kernel",
             "resolution_ns": backend.resolution_ns,
-            "totals": table.totals(),
-            "streams": table.streams(histograms=job.stream_histograms),
-            "iat": table.histogram("iat"),
-            "pdv": table.histogram("pdv"),
-            "transit": table.histogram("transit"),
-            "delivery": table.histogram("delivery"),
-            "series": table.series(),
+            **_measured(table, job.stream_histograms),
             "capture": backend.counts(),
             "counters": counters.read_again(),
         },
     )
     backend.close()
+
+
+def _measured(table: StreamTable, stream_histograms: bool) -> dict[str, Any]:
+    """What a table knows, once it is finished."""
+    return {
+        "totals": table.totals(),
+        "streams": table.streams(histograms=stream_histograms),
+        "iat": table.histogram("iat"),
+        "pdv": table.histogram("pdv"),
+        "transit": table.histogram("transit"),
+        "delivery": table.histogram("delivery"),
+        "series": table.series(),
+    }
+
+
+def _analyze(job: AnalyzeJob, commands: Commands) -> None:
+    from netbench.capture.files import CaptureFiles, table_of
+
+    files = CaptureFiles(job.paths, job.listens)
+    commands.on_stop(files.stop)
+    emit("ready")
+    table = table_of(job, files.log_capacity() if job.packet_log else 0)
+    _work(lambda: files.run(table), lambda: {"totals": table.totals(), "streams": table.streams()})
+    table.finish()
+    _emit_log(table.log())
+    emit(
+        "result",
+        {
+            "backend": "file",
+            "stamp_class": "kernel",  # what the capturing program took; a file does not say of which class they were
+            "resolution_ns": files.resolution_ns,
+            **_measured(table, job.stream_histograms),
+            "capture": files.counts(),
+            "files": files.books(),
+        },
+    )
 
 
 def _stop_when_quiet(backend: CaptureBackend, table: StreamTable, quiet_s: float) -> None:
@@ -319,6 +351,7 @@ _REMEDIES = {
     errno.EADDRNOTAVAIL: "list the addresses here: ip -brief address",
     errno.ENOBUFS: "raise the limit: sysctl -w net.ipv4.igmp_max_memberships=1000",
     errno.ENETUNREACH: "name the interface: -i NAME; or add a route: ip route add 224.0.0.0/4 dev NAME",
+    errno.ENOPKG: "pip install zstandard; or decompress it first: zstd -d FILE",
     errno.ENOMEM: "ask for a smaller ring, or raise the memory limit of this place",
 }
 

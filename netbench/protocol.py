@@ -106,6 +106,31 @@ class ReceiveJob:
 
 
 @dataclass(frozen=True)
+class AnalyzeJob:
+    """Read capture files.
+
+    Attributes:
+        paths: files and directories; whatever they hold is read in order of the first stamp in it.
+        listens: keep only datagrams to one of these ("0.0.0.0": any address, port 0: any port); empty: all.
+        decode: what to look for in a datagram; empty: the table's own choice.
+        packet_log: keep a packet log with room for all of them.
+    """
+
+    paths: tuple[str, ...]
+    listens: tuple[StreamSpec, ...] = ()
+    decode: str = ""
+    session: int = 0
+    max_streams: int = 4096
+    media_rate_bps: float = 0.0
+    error_iat_ns: int = 45_000_000
+    window_ns: int = 1_000_000_000
+    series_ns: int = 0
+    packet_log: bool = False
+    stream_histograms: bool = False
+    kind: Literal["analyze"] = "analyze"
+
+
+@dataclass(frozen=True)
 class FloorJob:
     """Measure what this place costs before any packet moves, then what a paced stream over loopback looks like."""
 
@@ -124,7 +149,7 @@ class FactsJob:
     kind: Literal["facts"] = "facts"
 
 
-Job = SendJob | ReceiveJob | FloorJob | FactsJob
+Job = SendJob | ReceiveJob | AnalyzeJob | FloorJob | FactsJob
 
 
 def encode_job(job: Job) -> str:
@@ -148,6 +173,10 @@ def decode_job(line: str) -> Job:
         if kind == "receive":
             raw["listens"] = tuple(StreamSpec(**item) for item in raw["listens"])
             return ReceiveJob(**raw)
+        if kind == "analyze":
+            raw["paths"] = tuple(raw["paths"])
+            raw["listens"] = tuple(StreamSpec(**item) for item in raw["listens"])
+            return AnalyzeJob(**raw)
         if kind == "floor":
             return FloorJob(**raw)
         if kind == "facts":

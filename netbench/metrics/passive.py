@@ -59,6 +59,7 @@ def passive_reception(raw: Mapping[str, Any], media_rate_bps: float | None = Non
             unique_packets=unique + unsequenced,
             duplicate_packets=_total(streams, "duplicate"),
             beyond_window_packets=_total(streams, "beyond_window"),
+            unsequenced_packets=unsequenced,
             foreign_packets=raw["totals"]["foreign"],
             damaged_packets=raw["totals"]["damaged"],
             bytes=octets,

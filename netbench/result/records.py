@@ -56,6 +56,7 @@ class Received(Record):
     unique_packets: Count
     duplicate_packets: Count = Field(description="RFC 5560: copies beyond the first")
     beyond_window_packets: Count = Field(description="too old to tell late from duplicate")
+    unsequenced_packets: Count = Field(0, description="of the unique ones: of streams without sequence numbers, where no loss shows")
     foreign_packets: Count = Field(description="of another session, or no probes")
     damaged_packets: Count
     bytes: Count = Field(description="UDP payload")
@@ -197,10 +198,11 @@ class Reception(PartialRecord):
             if received.packets != parts:
                 raise ValueError(f"books do not balance: received {received.packets}, unique + duplicate + late {parts}")
         if received is not None and loss is not None:
-            if loss.expected_packets != received.unique_packets + loss.lost_packets:
+            sequenced = received.unique_packets - received.unsequenced_packets
+            if loss.expected_packets != sequenced + loss.lost_packets:
                 raise ValueError(
                     f"books do not balance: expected {loss.expected_packets} packets, "
-                    f"received {received.unique_packets} + lost {loss.lost_packets}"
+                    f"received {sequenced} + lost {loss.lost_packets}"
                 )
             explained = sum(drop.packets for drop in self.drops) + self.unattributed_packets
             if loss.lost_packets != explained:
