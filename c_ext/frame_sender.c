@@ -20,9 +20,9 @@
 /*
  * Theory of operation
  *
- * Of a stream's frames only the probe and the UDP checksum differ. So the 42 bytes in front of the probe are made
- * once, and so is the sum of everything else that the UDP checksum covers; a frame costs a copy, and the sum of 48
- * bytes.
+ * Of a stream's frames only the UDP checksum and the payload's head differ. So the 42 bytes in front of the payload are
+ * made once, and so is the sum of everything else that the UDP checksum covers; a frame costs a copy, and the sum of its
+ * head: 48 bytes of a bare probe.
  *
  * The IPv4 header can be constant, its checksum too, because an unfragmentable datagram needs no identification (RFC
  * 6864 §4.1). One's complement sums do not care for byte order (RFC 1071 §2.B): words are read and written as the
@@ -42,11 +42,12 @@ _Static_assert(HEADER_BYTES == NB_SENDER_HEADER_MOST, "the header fits in front 
 
 struct stencil {
 	uint8_t header[HEADER_BYTES]; /* UDP checksum 0 */
-	uint64_t sum;                 /* of pseudo header, UDP header and padding */
+	uint64_t sum;                 /* of pseudo header and UDP header */
 };
 
 struct nb_frame_sender {
 	struct nb_sender sender;
+	uint64_t tail_sums[NB_CUT_COUNT]; /* of what follows the head, by its cut */
 	struct stencil stencils[]; /* by stream */
 };
 
@@ -77,15 +78,15 @@ static uint64_t sum_of(const uint8_t *bytes, size_t size)
 	return sum;
 }
 
-/* The same of a probe, by 32 bits: folding makes it one. */
-static uint64_t sum_of_probe(const uint8_t *probe)
+/* The same of a payload's head, a multiple of 4 bytes, by 32 bits: folding makes it one. */
+static uint64_t sum_of_head(const uint8_t *head, size_t size)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < NB_PROBE_LENGTH; i += 4) {
+	for (size_t i = 0; i < size; i += 4) {
 		uint32_t word;
 
-		memcpy(&word, probe + i, sizeof(word));
+		memcpy(&word, head + i, sizeof(word));
 		sum += word;
 	}
 	return sum;
@@ -104,13 +105,15 @@ static void put16(uint8_t *at, uint16_t value)
 	memcpy(at, &value, sizeof(value));
 }
 
-static void address(struct nb_sender *sender, uint32_t stream, struct msghdr *message, uint8_t *head)
+static void address(struct nb_sender *sender, uint32_t stream, enum nb_envelope_cut cut, struct msghdr *message,
+		    uint8_t *head)
 {
 	const struct nb_frame_sender *self = (const struct nb_frame_sender *)sender; /* its first member */
 	const struct stencil *stencil = &self->stencils[stream];
-	uint16_t checksum = checksum_of(stencil->sum + sum_of_probe(head + HEADER_BYTES));
+	const size_t head_bytes = message->msg_iov[0].iov_len - HEADER_BYTES;
+	uint16_t checksum =
+		checksum_of(stencil->sum + self->tail_sums[cut] + sum_of_head(head + HEADER_BYTES, head_bytes));
 
-	(void)message;
 	if (checksum == 0) /* would say that there is none */
 		checksum = 0xffff;
 	memcpy(head, stencil->header, HEADER_BYTES);
@@ -180,8 +183,18 @@ static int write_stencil(struct stencil *stencil, const struct nb_sender *sender
 	put16(udp + 4, (uint16_t)(UDP_BYTES + config->payload_bytes));
 	/* The pseudo header: both addresses, the protocol, the UDP length. */
 	stencil->sum = sum_of(ip + 12, 8) + htons(IPPROTO_UDP) + sum_of(udp + 4, 2);
-	stencil->sum += sum_of(udp, UDP_BYTES) + sum_of(sender->padding, sender->padding_bytes);
+	stencil->sum += sum_of(udp, UDP_BYTES);
 	return 0;
+}
+
+static void sum_tails(struct nb_frame_sender *self)
+{
+	for (int cut = 0; cut < NB_CUT_COUNT; cut++) {
+		size_t bytes;
+		const uint8_t *tail = nb_envelope_tail(self->sender.envelope, (enum nb_envelope_cut)cut, &bytes);
+
+		self->tail_sums[cut] = sum_of(tail, bytes);
+	}
 }
 
 /* Ask @fd's interface for what the frames depend on; refuse one that cannot carry them. */
@@ -277,6 +290,7 @@ int nb_frame_sender_create(struct nb_frame_sender **sender, const struct nb_send
 		result = write_stencil(&self->stencils[i], &self->sender, &interface, &config->streams[i], error);
 	if (result)
 		goto release_sender;
+	sum_tails(self);
 	*sender = self;
 	return 0;
 

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "clock.h"
 
@@ -25,6 +26,9 @@
  * 2^63 * 2^53 whenever the due time fits 63 bits, so 128 bits hold it; a product that overflows belongs to a time
  * beyond the year 2262 and saturates.
  *
+ * A written schedule is an array of offsets from the start, looked up instead of computed. How many of them are due is
+ * found by bisection from the next one on.
+ *
  * Waiting: an absolute sleep until spin_ns before the due time, because wake-ups are late by tens of microseconds,
  * then spinning on the clock. The sleep is cut into slices, so that a stop is seen. When late, all packets that are
  * due are handed out at once, as many as the caller can take: catching up costs few system calls.
@@ -41,7 +45,8 @@ __extension__ typedef unsigned __int128 nb_uint128;
 
 struct nb_pacer {
 	struct nb_pacer_config config;
-	nb_uint128 numerator; /* of the time between two packets in ns; 0 at rate 0 */
+	int64_t *offsets_ns;  /* Owned. The written schedule, or NULL. */
+	nb_uint128 numerator; /* of the time between two packets in ns; 0 without a rate */
 	uint64_t denominator;
 	int64_t start_ns;
 	uint64_t next;
@@ -70,10 +75,41 @@ static void set_interval(struct nb_pacer *pacer, double rate_pps)
 	pacer->denominator = mantissa;
 }
 
+static int check_written(const struct nb_pacer_config *config, struct nb_error *error)
+{
+	int64_t before_ns = 0;
+
+	if (config->rate_pps != 0 || config->burst != 1)
+		return nb_fail(error, -EINVAL, "pace by a written schedule and by a rate or bursts as well");
+	if (config->packets == 0 || config->packets > NB_PACER_OFFSETS_MOST)
+		return nb_fail(error, -EINVAL, "pace by a written schedule of %llu packets: not in 1 to %llu",
+			       (unsigned long long)config->packets, (unsigned long long)NB_PACER_OFFSETS_MOST);
+	for (uint64_t i = 0; i < config->packets; i++) {
+		if (config->offsets_ns[i] < before_ns || config->offsets_ns[i] > NB_PACER_OFFSET_MAX_NS)
+			return nb_fail(error, -EINVAL, "pace packet %llu of a written schedule at %lld ns: before %s",
+				       (unsigned long long)i, (long long)config->offsets_ns[i],
+				       i == 0 ? "its start, or too late" : "the packet that precedes it, or too late");
+		before_ns = config->offsets_ns[i];
+	}
+	return 0;
+}
+
+static int copy_written(struct nb_pacer *pacer, const struct nb_pacer_config *config, struct nb_error *error)
+{
+	pacer->offsets_ns = calloc(config->packets, sizeof(pacer->offsets_ns[0]));
+	if (!pacer->offsets_ns)
+		return nb_fail(error, -ENOMEM, "allocate a schedule of %llu packets",
+			       (unsigned long long)config->packets);
+	memcpy(pacer->offsets_ns, config->offsets_ns, config->packets * sizeof(pacer->offsets_ns[0]));
+	pacer->config.offsets_ns = pacer->offsets_ns;
+	return 0;
+}
+
 int nb_pacer_create(struct nb_pacer **pacer, const struct nb_pacer_config *config, struct nb_error *error)
 {
 	double rate = config->rate_pps;
 	struct nb_pacer *created;
+	int result;
 
 	/* Written so that a rate that is not a number is refused too. */
 	if (rate != 0 && !(rate >= NB_PACER_RATE_MIN_PPS && rate <= NB_PACER_RATE_MAX_PPS))
@@ -83,10 +119,18 @@ int nb_pacer_create(struct nb_pacer **pacer, const struct nb_pacer_config *confi
 		return nb_fail(error, -EINVAL, "pace bursts of 0 packets");
 	if (config->spin_ns < 0)
 		return nb_fail(error, -EINVAL, "spin for a negative time");
+	result = config->offsets_ns ? check_written(config, error) : 0;
+	if (result)
+		return result;
 	created = calloc(1, sizeof(*created));
 	if (!created)
 		return nb_fail(error, -ENOMEM, "allocate a pacer");
 	created->config = *config;
+	result = config->offsets_ns ? copy_written(created, config, error) : 0;
+	if (result) {
+		free(created);
+		return result;
+	}
 	if (config->spin_ns == 0)
 		created->config.spin_ns = SPIN_DEFAULT_NS;
 	if (rate != 0)
@@ -98,6 +142,9 @@ int nb_pacer_create(struct nb_pacer **pacer, const struct nb_pacer_config *confi
 
 void nb_pacer_destroy(struct nb_pacer *pacer)
 {
+	if (!pacer)
+		return;
+	free(pacer->offsets_ns);
 	free(pacer);
 }
 
@@ -109,24 +156,55 @@ void nb_pacer_start(struct nb_pacer *pacer, int64_t monotonic_ns)
 	nb_histogram_reset(&pacer->lateness);
 }
 
-int64_t nb_pacer_due(const struct nb_pacer *pacer, uint64_t index)
+bool nb_pacer_is_timed(const struct nb_pacer *pacer)
 {
-	uint64_t paced = index - index % pacer->config.burst;
+	return pacer->offsets_ns != NULL || pacer->numerator != 0;
+}
+
+/* Past its end a written schedule stands still: nothing is due there. */
+static int64_t written_ns(const struct nb_pacer *pacer, uint64_t index)
+{
+	return pacer->offsets_ns[index < pacer->config.packets ? index : pacer->config.packets - 1];
+}
+
+int64_t nb_pacer_even_ns(const struct nb_pacer *pacer, uint64_t index)
+{
 	nb_uint128 offset;
 
-	if (pacer->numerator == 0)
-		return pacer->start_ns;
-	if (__builtin_mul_overflow(pacer->numerator, (nb_uint128)paced, &offset))
+	if (pacer->offsets_ns)
+		return written_ns(pacer, index);
+	if (__builtin_mul_overflow(pacer->numerator, (nb_uint128)index, &offset))
 		return INT64_MAX;
-	offset /= pacer->denominator;
-	if (offset > (nb_uint128)INT64_MAX - (nb_uint128)pacer->start_ns)
-		return INT64_MAX;
-	return pacer->start_ns + (int64_t)offset;
+	offset /= pacer->numerator != 0 ? pacer->denominator : 1;
+	return offset > INT64_MAX ? INT64_MAX : (int64_t)offset;
+}
+
+int64_t nb_pacer_due(const struct nb_pacer *pacer, uint64_t index)
+{
+	int64_t offset_ns = nb_pacer_even_ns(pacer, index - index % pacer->config.burst);
+
+	return offset_ns > INT64_MAX - pacer->start_ns ? INT64_MAX : pacer->start_ns + offset_ns;
+}
+
+/* How many packets of a written schedule are due by a time since the start: those before the first that is later. */
+static uint64_t written_by(const struct nb_pacer *pacer, int64_t since_ns)
+{
+	uint64_t low = pacer->next, high = pacer->config.packets;
+
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2;
+
+		if (pacer->offsets_ns[middle] <= since_ns)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 /**
  * due_by() - How many packets of the schedule are due by a time: the inverse of nb_pacer_due().
- * @pacer: started, with a rate
+ * @pacer: started, timed
  * @monotonic_ns: the time, not before the start
  *
  * floor(b * n / d) <= t  <=>  b * n < (t + 1) * d: so many bursts b, from 0 up to the ceiling of (t + 1) * d / n.
@@ -136,11 +214,14 @@ int64_t nb_pacer_due(const struct nb_pacer *pacer, uint64_t index)
  */
 static uint64_t due_by(const struct nb_pacer *pacer, int64_t monotonic_ns)
 {
-	nb_uint128 between_bursts = pacer->numerator * pacer->config.burst;
-	nb_uint128 bursts = ((nb_uint128)(monotonic_ns - pacer->start_ns) + 1) * pacer->denominator;
-	nb_uint128 packets = (bursts + between_bursts - 1) / between_bursts * pacer->config.burst;
 	uint64_t most = pacer->config.packets == 0 ? UINT64_MAX : pacer->config.packets;
+	nb_uint128 between_bursts, bursts, packets;
 
+	if (pacer->offsets_ns)
+		return written_by(pacer, monotonic_ns - pacer->start_ns);
+	between_bursts = pacer->numerator * pacer->config.burst;
+	bursts = ((nb_uint128)(monotonic_ns - pacer->start_ns) + 1) * pacer->denominator;
+	packets = (bursts + between_bursts - 1) / between_bursts * pacer->config.burst;
 	return packets > most ? most : (uint64_t)packets;
 }
 
@@ -211,7 +292,7 @@ uint32_t nb_pacer_wait(struct nb_pacer *pacer, uint32_t most, const atomic_bool 
 
 	if (due == 0 || stopped(stop))
 		return 0;
-	if (pacer->numerator != 0) {
+	if (nb_pacer_is_timed(pacer)) {
 		int64_t now_ns = reach(pacer, nb_pacer_due(pacer, pacer->next), stop);
 
 		if (now_ns == 0)
@@ -231,7 +312,7 @@ void nb_pacer_sent(struct nb_pacer *pacer, uint64_t index, int64_t monotonic_ns)
 {
 	int64_t late_ns;
 
-	if (pacer->numerator == 0)
+	if (!nb_pacer_is_timed(pacer))
 		return;
 	late_ns = monotonic_ns - nb_pacer_due(pacer, index);
 	nb_histogram_record(&pacer->lateness, late_ns > 0 ? (uint64_t)late_ns : 0);

@@ -94,13 +94,16 @@ static uint32_t copies_of(const struct nb_faults *faults, uint64_t sequence)
 	return falls_on(sequence, 1, faults->repeat_every) ? 2 : 1;
 }
 
+void nb_source_next_of(struct nb_source *source, uint32_t stream, struct nb_turn *turn)
+{
+	turn->stream = stream;
+	turn->sequence = sequence_of(&source->faults, source->streams[stream].turns++);
+	turn->copies = copies_of(&source->faults, turn->sequence);
+}
+
 void nb_source_next(struct nb_source *source, struct nb_turn *turn)
 {
-	struct stream *stream = &source->streams[source->turn_of];
-
-	turn->stream = source->turn_of;
-	turn->sequence = sequence_of(&source->faults, stream->turns++);
-	turn->copies = copies_of(&source->faults, turn->sequence);
+	nb_source_next_of(source, source->turn_of, turn);
 	if (++source->turn_of == source->stream_count)
 		source->turn_of = 0;
 }

@@ -54,6 +54,8 @@ struct nb_turn {
 };
 
 void nb_source_next(struct nb_source *source, struct nb_turn *turn);
+/* The same where a written schedule says whose turn it is: @stream is an index. */
+void nb_source_next_of(struct nb_source *source, uint32_t stream, struct nb_turn *turn);
 /* @turn is over: the local stack took @accepted of its copies. Each turn is settled exactly once. */
 void nb_source_settle(struct nb_source *source, const struct nb_turn *turn, uint32_t accepted);
 void nb_source_read(const struct nb_source *source, uint32_t stream, struct nb_source_counts *counts);

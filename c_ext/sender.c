@@ -15,8 +15,8 @@
  * Theory of operation
  *
  * The pacer says how many turns are due, the source says what each of them sends, the batch holds the messages. All
- * that can be prepared is prepared first; then the clock is read, the stamp written into the probes, and the system
- * call made. On time, a batch is one turn and its stamp is exact to the tens of nanoseconds that encoding takes; a
+ * that can be prepared is prepared first, envelopes too; then the clock is read, the stamp written into the probes, and
+ * the system call made. On time, a batch is one turn and its stamp is exact to the tens of nanoseconds that encoding takes; a
  * batch of several is a burst or a catch-up, and one stamp serves it.
  *
  * A message is offered to the kernel once, so that a refusal here and a drop counted there are one and the same. That
@@ -46,9 +46,6 @@ static int check_config(const struct nb_sender_config *config, struct nb_error *
 {
 	if (config->stream_count == 0)
 		return nb_fail(error, -EINVAL, "send on 0 streams");
-	if (config->payload_bytes < NB_PROBE_LENGTH || config->payload_bytes > 65507)
-		return nb_fail(error, -EINVAL, "send a payload of %u bytes: not in %u to 65507", config->payload_bytes,
-			       NB_PROBE_LENGTH);
 	if (config->ttl == 0)
 		return nb_fail(error, -EINVAL, "send with a TTL of 0");
 	if (config->dscp > 63)
@@ -61,22 +58,89 @@ static int check_config(const struct nb_sender_config *config, struct nb_error *
 		if (memcmp(config->streams[i].destination, nowhere, sizeof(nowhere)) == 0)
 			return nb_fail(error, -EINVAL, "send stream %u to 0.0.0.0", config->streams[i].stream);
 	}
+	if (config->turn_streams && !config->pacer.offsets_ns)
+		return nb_fail(error, -EINVAL, "say whose turn it is without a written schedule");
+	for (uint64_t turn = 0; config->turn_streams && turn < config->pacer.packets; turn++) {
+		if (config->turn_streams[turn] >= config->stream_count)
+			return nb_fail(error, -EINVAL, "give turn %llu of the schedule to stream %u of %u",
+				       (unsigned long long)turn, config->turn_streams[turn], config->stream_count);
+	}
 	return 0;
 }
 
-/* What does not change from message to message: where its parts lie. */
+/* Where the parts of a message lie whose payload is cut so. */
+static void cut_message(struct nb_sender *sender, uint32_t message, enum nb_envelope_cut cut)
+{
+	struct nb_sender_batch *batch = &sender->batch;
+	struct iovec *parts = batch->parts[message];
+
+	batch->cuts[message] = cut;
+	parts[0].iov_len = sender->header_bytes + nb_envelope_head_bytes(sender->envelope, cut);
+	parts[1].iov_base = (void *)nb_envelope_tail(sender->envelope, cut, &parts[1].iov_len);
+	batch->messages[message].msg_hdr.msg_iovlen = parts[1].iov_len > 0 ? 2 : 1;
+}
+
+/* What does not change from message to message. */
 static void lay_out_batch(struct nb_sender *sender)
 {
 	struct nb_sender_batch *batch = &sender->batch;
 
 	for (uint32_t i = 0; i < NB_SENDER_BATCH; i++) {
 		batch->parts[i][0].iov_base = batch->heads[i];
-		batch->parts[i][0].iov_len = sender->header_bytes + NB_PROBE_LENGTH;
-		batch->parts[i][1].iov_base = sender->padding;
-		batch->parts[i][1].iov_len = sender->padding_bytes;
 		batch->messages[i].msg_hdr.msg_iov = batch->parts[i];
-		batch->messages[i].msg_hdr.msg_iovlen = sender->padding_bytes > 0 ? 2 : 1;
+		nb_envelope_lay_out(sender->envelope, batch->heads[i] + sender->header_bytes);
+		cut_message(sender, i, NB_CUT_PROBE);
 	}
+}
+
+/* Arrays that the configuration points at become the sender's own. */
+static int copy_arrays(struct nb_sender *sender, const struct nb_sender_config *config, struct nb_error *error)
+{
+	const size_t turns = config->turn_streams ? config->pacer.packets : 0;
+
+	sender->streams = calloc(config->stream_count, sizeof(sender->streams[0]));
+	sender->turn_streams = turns > 0 ? calloc(turns, sizeof(sender->turn_streams[0])) : NULL;
+	if (!sender->streams || (turns > 0 && !sender->turn_streams))
+		return nb_fail(error, -ENOMEM, "allocate a sender of %u streams", config->stream_count);
+	memcpy(sender->streams, config->streams, config->stream_count * sizeof(sender->streams[0]));
+	if (turns > 0)
+		memcpy(sender->turn_streams, config->turn_streams, turns * sizeof(sender->turn_streams[0]));
+	sender->config.streams = sender->streams;
+	sender->config.turn_streams = sender->turn_streams;
+	return 0;
+}
+
+static int create_envelope(struct nb_sender *sender, const struct nb_sender_config *config, struct nb_error *error)
+{
+	const struct nb_envelope_config envelope = {
+		.kind = config->envelope,
+		.payload_bytes = config->payload_bytes,
+		.rtp_first_sequence = config->rtp_first_sequence,
+	};
+	const struct nb_timeline_config timeline = {
+		.pacer = sender->pacer,
+		.stream_count = config->stream_count,
+		.rate_pps = config->pacer.rate_pps,
+		.offsets_ns = config->pacer.offsets_ns,
+		.turn_streams = config->turn_streams,
+		.turns = config->pacer.packets,
+	};
+	int result = nb_envelope_create(&sender->envelope, &envelope, error);
+
+	if (result || config->envelope == NB_ENVELOPE_RAW)
+		return result;
+	return nb_timeline_create(&sender->timeline, &timeline, error);
+}
+
+/* Everything that needs no undoing but being freed; all of it may be missing. */
+static void free_parts(struct nb_sender *sender)
+{
+	nb_source_destroy(sender->source);
+	nb_timeline_destroy(sender->timeline);
+	nb_envelope_destroy(sender->envelope);
+	nb_pacer_destroy(sender->pacer);
+	free(sender->turn_streams);
+	free(sender->streams);
 }
 
 int nb_sender_init(struct nb_sender *sender, const struct nb_sender_config *config, uint32_t header_bytes,
@@ -90,38 +154,26 @@ int nb_sender_init(struct nb_sender *sender, const struct nb_sender_config *conf
 	sender->header_bytes = header_bytes;
 	sender->address = address;
 	sender->fd = -1;
-	sender->padding_bytes = config->payload_bytes - NB_PROBE_LENGTH;
-	sender->streams = calloc(config->stream_count, sizeof(sender->streams[0]));
-	sender->padding = calloc(1, sender->padding_bytes + 1);
-	if (!sender->streams || !sender->padding) {
-		result = nb_fail(error, -ENOMEM, "allocate a sender of %u streams", config->stream_count);
-		goto free_memory;
-	}
-	memcpy(sender->streams, config->streams, config->stream_count * sizeof(sender->streams[0]));
-	sender->config.streams = sender->streams;
-	for (uint32_t i = 0; i < sender->padding_bytes; i++)
-		sender->padding[i] = (uint8_t)i;
-	result = nb_pacer_create(&sender->pacer, &config->pacer, error);
+	result = copy_arrays(sender, config, error);
+	if (!result)
+		result = nb_pacer_create(&sender->pacer, &config->pacer, error);
+	if (!result)
+		result = create_envelope(sender, config, error);
+	if (!result)
+		result = nb_source_create(&sender->source, config->stream_count, &config->faults, error);
 	if (result)
-		goto free_memory;
-	result = nb_source_create(&sender->source, config->stream_count, &config->faults, error);
-	if (result)
-		goto destroy_pacer;
+		goto free_parts;
+	sender->config.pacer.offsets_ns = NULL; /* the pacer has its copy */
 	result = -pthread_mutex_init(&sender->lock, NULL);
 	if (result) {
 		nb_fail(error, result, "make a lock");
-		goto destroy_source;
+		goto free_parts;
 	}
 	lay_out_batch(sender);
 	return 0;
 
-destroy_source:
-	nb_source_destroy(sender->source);
-destroy_pacer:
-	nb_pacer_destroy(sender->pacer);
-free_memory:
-	free(sender->padding);
-	free(sender->streams);
+free_parts:
+	free_parts(sender);
 	return result;
 }
 
@@ -130,10 +182,7 @@ void nb_sender_release(struct nb_sender *sender)
 	if (sender->fd >= 0)
 		close(sender->fd);
 	pthread_mutex_destroy(&sender->lock);
-	nb_source_destroy(sender->source);
-	nb_pacer_destroy(sender->pacer);
-	free(sender->padding);
-	free(sender->streams);
+	free_parts(sender);
 }
 
 int nb_sender_set_buffer(int fd, uint32_t bytes, struct nb_error *error)
@@ -177,7 +226,7 @@ static void publish(struct nb_sender *sender)
 
 static void begin(struct nb_sender *sender)
 {
-	int64_t lead_ns = sender->config.pacer.rate_pps == 0 ? 0 : START_LEAD_NS;
+	int64_t lead_ns = nb_pacer_is_timed(sender->pacer) ? START_LEAD_NS : 0;
 	int64_t start_ns;
 
 	sender->realtime_offset_ns = realtime_offset_ns();
@@ -189,6 +238,31 @@ static void begin(struct nb_sender *sender)
 	publish(sender);
 }
 
+/* What the envelope of one message needs: all of it but the probe. */
+static void prepare(struct nb_sender *sender, const struct nb_turn *turn, uint32_t message)
+{
+	uint8_t *head = sender->batch.heads[message] + sender->header_bytes;
+	uint32_t ssrc = sender->config.session ^ sender->streams[turn->stream].stream;
+	int64_t now_ns = 0;
+	struct nb_moment moment;
+	enum nb_envelope_cut cut;
+
+	if (!nb_pacer_is_timed(sender->pacer)) /* no media time but the clock's */
+		now_ns = nb_monotonic_ns() + sender->realtime_offset_ns - sender->counts.started_ns;
+	nb_timeline_at(sender->timeline, turn->stream, turn->sequence, now_ns, &moment);
+	cut = nb_envelope_prepare(sender->envelope, head, turn->sequence, ssrc, &moment);
+	if (cut != sender->batch.cuts[message])
+		cut_message(sender, message, cut);
+}
+
+static void next_turn(struct nb_sender *sender, uint64_t index, struct nb_turn *turn)
+{
+	if (sender->turn_streams)
+		nb_source_next_of(sender->source, sender->turn_streams[index], turn);
+	else
+		nb_source_next(sender->source, turn);
+}
+
 /* The next @turns turns of the schedule, and a message for each datagram that they send. */
 static void compose(struct nb_sender *sender, uint32_t turns)
 {
@@ -198,17 +272,20 @@ static void compose(struct nb_sender *sender, uint32_t turns)
 	batch->turn_count = turns;
 	batch->message_count = 0;
 	for (uint32_t i = 0; i < turns; i++) {
-		nb_source_next(sender->source, &batch->turns[i]);
+		next_turn(sender, batch->first + i, &batch->turns[i]);
 		batch->accepted[i] = 0;
-		for (uint32_t copy = 0; copy < batch->turns[i].copies; copy++)
+		for (uint32_t copy = 0; copy < batch->turns[i].copies; copy++) {
+			if (sender->timeline)
+				prepare(sender, &batch->turns[i], batch->message_count);
 			batch->turn_of[batch->message_count++] = i;
+		}
 	}
 }
 
-/* When a turn was to be sent, as its probe says. Without a rate there is no plan but now. */
+/* When a turn was to be sent, as its probe says. Without a schedule there is no plan but now. */
 static int64_t scheduled_ns(const struct nb_sender *sender, uint64_t index)
 {
-	if (sender->config.pacer.rate_pps == 0)
+	if (!nb_pacer_is_timed(sender->pacer))
 		return sender->batch.sent_ns;
 	return nb_pacer_due(sender->pacer, index) + sender->realtime_offset_ns;
 }
@@ -216,6 +293,7 @@ static int64_t scheduled_ns(const struct nb_sender *sender, uint64_t index)
 /* Read the clock and write the messages: as late as possible. */
 static void stamp(struct nb_sender *sender)
 {
+	const size_t probe_offset = sender->header_bytes + nb_envelope_probe_offset(sender->envelope);
 	struct nb_sender_batch *batch = &sender->batch;
 
 	batch->handed_ns = nb_monotonic_ns();
@@ -230,8 +308,8 @@ static void stamp(struct nb_sender *sender)
 			.sent_ns = batch->sent_ns,
 		};
 
-		nb_probe_encode(batch->heads[i] + sender->header_bytes, NB_PROBE_LENGTH, &probe);
-		sender->address(sender, turn->stream, &batch->messages[i].msg_hdr, batch->heads[i]);
+		nb_probe_encode(batch->heads[i] + probe_offset, NB_PROBE_LENGTH, &probe);
+		sender->address(sender, turn->stream, batch->cuts[i], &batch->messages[i].msg_hdr, batch->heads[i]);
 	}
 }
 
@@ -311,7 +389,7 @@ static bool offer_again(const struct nb_sender *sender, int code, uint32_t *offe
 {
 	if (code == EINTR || code == REASON_OF_OLDER)
 		return true;
-	if (code == EAGAIN && sender->config.pacer.rate_pps == 0 && !stopped(stop)) {
+	if (code == EAGAIN && !nb_pacer_is_timed(sender->pacer) && !stopped(stop)) {
 		await_writable(sender->fd);
 		return true;
 	}

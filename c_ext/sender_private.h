@@ -12,7 +12,7 @@
 
 /* Messages of one system call, at most: a longer catch-up would make the stamp of its last probes untrue. */
 #define NB_SENDER_BATCH 64
-/* Ethernet, IPv4 and UDP, the most that a sender puts in front of the probe. */
+/* Ethernet, IPv4 and UDP, the most that a sender puts in front of the payload. */
 #define NB_SENDER_HEADER_MOST (14 + 20 + 8)
 
 struct nb_sender;
@@ -21,10 +21,12 @@ struct nb_sender;
  * typedef nb_sender_address - Say where one message goes; the only thing in which the senders differ while they run.
  * @sender: embedded in the caller's own
  * @stream: index of the stream
+ * @cut: how long the head is, and which tail follows it
  * @message: whose name may be set
- * @head: header_bytes to be filled in, then the finished probe
+ * @head: header_bytes to be filled in, then the finished head of the payload
  */
-typedef void nb_sender_address(struct nb_sender *sender, uint32_t stream, struct msghdr *message, uint8_t *head);
+typedef void nb_sender_address(struct nb_sender *sender, uint32_t stream, enum nb_envelope_cut cut,
+			       struct msghdr *message, uint8_t *head);
 
 /* The turns that are sent at once, and their messages. */
 struct nb_sender_batch {
@@ -37,8 +39,9 @@ struct nb_sender_batch {
 	uint32_t message_count;
 	uint32_t turn_of[NB_SENDER_BATCH]; /* message -> turn */
 	struct mmsghdr messages[NB_SENDER_BATCH];
-	struct iovec parts[NB_SENDER_BATCH][2]; /* head (header and probe), padding */
-	uint8_t heads[NB_SENDER_BATCH][NB_SENDER_HEADER_MOST + NB_PROBE_LENGTH];
+	enum nb_envelope_cut cuts[NB_SENDER_BATCH];
+	struct iovec parts[NB_SENDER_BATCH][2]; /* head (header and what differs of the payload), tail */
+	uint8_t heads[NB_SENDER_BATCH][NB_SENDER_HEADER_MOST + NB_ENVELOPE_HEAD_MOST];
 };
 
 struct nb_sender {
@@ -46,8 +49,9 @@ struct nb_sender {
 	struct nb_sender_stream *streams; /* Owned. */
 	struct nb_pacer *pacer;           /* Owned. Its lateness is guarded by lock. */
 	struct nb_source *source;         /* Owned. Its books are guarded by lock. */
-	uint8_t *padding;                 /* Owned. What follows the probe, the same in every message. */
-	uint32_t padding_bytes;
+	struct nb_envelope *envelope;     /* Owned. */
+	struct nb_timeline *timeline;     /* Owned. NULL in a raw envelope, which needs none. */
+	uint32_t *turn_streams;           /* Owned. NULL: they take turns. */
 	nb_sender_address *address;
 	uint32_t header_bytes;
 	int fd; /* Owned. Non-blocking; -1 until the sender opens it. */
@@ -64,7 +68,7 @@ struct nb_sender {
  * nb_sender_init() - Check what both senders need, and make everything but the socket.
  * @sender: all zero
  * @config: its streams are copied
- * @header_bytes: in front of each probe, at most NB_SENDER_HEADER_MOST
+ * @header_bytes: in front of each payload, at most NB_SENDER_HEADER_MOST
  * @address: see there
  * @error: what was refused
  *

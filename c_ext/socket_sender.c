@@ -18,10 +18,12 @@ struct nb_socket_sender {
 	struct sockaddr_in destinations[]; /* by stream */
 };
 
-static void address(struct nb_sender *sender, uint32_t stream, struct msghdr *message, uint8_t *head)
+static void address(struct nb_sender *sender, uint32_t stream, enum nb_envelope_cut cut, struct msghdr *message,
+		    uint8_t *head)
 {
 	struct nb_socket_sender *self = (struct nb_socket_sender *)sender; /* its first member */
 
+	(void)cut;
 	(void)head;
 	message->msg_name = &self->destinations[stream];
 	message->msg_namelen = sizeof(self->destinations[stream]);
