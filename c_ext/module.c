@@ -183,6 +183,7 @@ static int module_exec(PyObject *module)
 	    add_type(module, &nb_frame_sender_spec, &state->frame_sender) ||
 	    add_type(module, &nb_socket_capture_spec, &state->socket_capture) ||
 	    add_type(module, &nb_ring_capture_spec, &state->ring_capture) ||
+	    add_type(module, &nb_pcap_writer_spec, &state->pcap_writer) ||
 	    add_type(module, &nb_capture_reader_spec, &state->capture_reader))
 		return -1;
 	if (PyModule_AddIntConstant(module, "ABI_VERSION", ABI_VERSION))
@@ -200,6 +201,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
 	Py_VISIT(state->frame_sender);
 	Py_VISIT(state->socket_capture);
 	Py_VISIT(state->ring_capture);
+	Py_VISIT(state->pcap_writer);
 	Py_VISIT(state->capture_reader);
 	return 0;
 }
@@ -214,6 +216,7 @@ static int module_clear(PyObject *module)
 	Py_CLEAR(state->frame_sender);
 	Py_CLEAR(state->socket_capture);
 	Py_CLEAR(state->ring_capture);
+	Py_CLEAR(state->pcap_writer);
 	Py_CLEAR(state->capture_reader);
 	return 0;
 }

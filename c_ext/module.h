@@ -24,8 +24,8 @@
  * Theory of operation
  *
  * The binding parses, drops the GIL where a call can block, calls the core, takes the GIL and builds Python values; it decides
- * nothing. One file per kind of object: module_histogram.c, module_table.c, module_sender.c, module_capture.c; their values go
- * through module_convert.c, their blocking calls through module_run.c.
+ * nothing. One file per kind of object: module_histogram.c, module_table.c, module_sender.c, module_capture.c, module_writer.c;
+ * their values go through module_convert.c, their blocking calls through module_run.c.
  *
  * Ownership: a Python object owns its handle of the core and destroys it in tp_dealloc alone. Whoever calls a method holds a
  * reference to the object, so a handle cannot go away while another thread is inside run().
@@ -180,6 +180,7 @@ struct nb_module_state {
 	PyTypeObject *frame_sender;
 	PyTypeObject *socket_capture;
 	PyTypeObject *ring_capture;
+	PyTypeObject *pcap_writer;
 	PyTypeObject *capture_reader;
 };
 
@@ -189,12 +190,17 @@ extern PyType_Spec nb_socket_sender_spec;
 extern PyType_Spec nb_frame_sender_spec;
 extern PyType_Spec nb_socket_capture_spec;
 extern PyType_Spec nb_ring_capture_spec;
+extern PyType_Spec nb_pcap_writer_spec;
 extern PyType_Spec nb_capture_reader_spec;
 
 /* The HistogramData of a histogram. */
 PyObject *nb_histogram_data(const struct nb_histogram *histogram);
 /* The table inside a StreamTable; NULL with TypeError for another object. */
 struct nb_table *nb_table_of(PyObject *object, const struct nb_module_state *state);
+/* Take the writer inside a PcapWriter for a capture, until nb_writer_end(). Return: false with TypeError or RuntimeError. */
+struct nb_pcap_writer;
+bool nb_writer_begin(PyObject *object, const struct nb_module_state *state, struct nb_pcap_writer **writer);
+void nb_writer_end(PyObject *object);
 /* Allocate an object of a type of ours, zeroed; and free it with the reference to its type. */
 PyObject *nb_object_new(PyTypeObject *type);
 void nb_object_free(PyObject *self);

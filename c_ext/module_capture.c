@@ -3,6 +3,7 @@
 #include "module.h"
 
 #include "clock.h"
+#include "pcap_writer.h"
 #include "ring_capture.h"
 #include "socket_capture.h"
 
@@ -12,6 +13,7 @@ struct capture_methods {
 	int (*run)(void *handle, struct nb_table *table, int64_t deadline_ns, const atomic_bool *stop,
 		   struct nb_error *error);
 	PyObject *(*counts)(void *handle);
+	void (*write_to)(void *handle, struct nb_pcap_writer *writer); /* NULL: it has no frames to write */
 };
 
 struct capture_object {
@@ -140,19 +142,48 @@ static PyObject *ring_counts(void *handle)
 	return nb_dict_of(&counts, fields);
 }
 
+static void ring_write_to(void *handle, struct nb_pcap_writer *writer)
+{
+	nb_ring_capture_write_to(handle, writer);
+}
+
 static const struct capture_methods ring_methods = {
 	.destroy = ring_destroy,
 	.run = ring_run,
 	.counts = ring_counts,
+	.write_to = ring_write_to,
 };
+
+static int parse_instruction(PyObject *tuple, void *element)
+{
+	struct sock_filter *line = element;
+	uint16_t code = 0;
+	uint32_t k = 0;
+	struct nb_argument arguments[] = {
+		NB_REQUIRED("code", &code),
+		NB_REQUIRED("jt", &line->jt),
+		NB_REQUIRED("jf", &line->jf),
+		NB_REQUIRED("k", &k),
+	};
+
+	if (NB_PARSE("filter: each", tuple, NULL, 4, arguments))
+		return -1;
+	line->code = code;
+	line->k = k;
+	return 0;
+}
 
 static PyObject *ring_capture_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
 	struct nb_ring_capture_config config = { .incoming_only = true };
+	struct sock_filter *lines = NULL;
+	PyObject *filter = NULL;
+	uint32_t count = 0;
 	struct nb_argument arguments[] = {
 		NB_REQUIRED("interface_index", &config.interface_index),
 		NB_OPTIONAL("port_low", &config.port_low),
 		NB_OPTIONAL("port_high", &config.port_high),
+		NB_OPTIONAL("filter", &filter),
 		NB_OPTIONAL("block_bytes", &config.block_bytes),
 		NB_OPTIONAL("blocks", &config.blocks),
 		NB_OPTIONAL("snapshot_bytes", &config.snapshot_bytes),
@@ -166,16 +197,25 @@ static PyObject *ring_capture_new(PyTypeObject *type, PyObject *args, PyObject *
 
 	if (NB_PARSE("RingCapture", args, kwargs, 0, arguments))
 		return NULL;
+	if (filter && filter != Py_None) {
+		lines = nb_parse_sequence("filter", filter, sizeof(*lines), parse_instruction, &count);
+		if (!lines)
+			return NULL;
+		config.filter = lines;
+		config.filter_instructions = (uint16_t)count; /* a sequence is no longer */
+	}
 	self = (struct capture_object *)nb_object_new(type);
 	if (!self)
-		return NULL;
+		goto out_free;
 	self->methods = &ring_methods;
 	if (nb_ring_capture_create(&handle, &config, &error)) {
 		nb_raise_argument(&error);
-		Py_DECREF(self);
-		return NULL;
+		Py_CLEAR(self);
+		goto out_free;
 	}
 	self->handle = handle;
+out_free:
+	PyMem_Free(lines);
 	return (PyObject *)self;
 }
 
@@ -207,19 +247,29 @@ static PyObject *capture_run(PyObject *object, PyObject *args, PyObject *kwargs)
 {
 	struct capture_object *self = (struct capture_object *)object;
 	struct capture_call call = { .capture = self };
-	PyObject *table = NULL;
+	const struct nb_module_state *state = PyType_GetModuleState(Py_TYPE(object));
+	PyObject *table = NULL, *writer = Py_None;
+	struct nb_pcap_writer *to = NULL;
 	uint64_t duration_ns = 0;
 	struct nb_argument arguments[] = {
 		NB_REQUIRED("table", &table),
 		NB_OPTIONAL("duration_ns", &duration_ns),
+		NB_OPTIONAL("writer", &writer),
 	};
 	int code;
 
 	if (NB_PARSE("run", args, kwargs, 2, arguments))
 		return NULL;
-	call.table = nb_table_of(table, PyType_GetModuleState(Py_TYPE(object)));
-	if (!call.table)
+	if (writer != Py_None && !self->methods->write_to) {
+		PyErr_SetString(PyExc_TypeError, "a SocketCapture sees no frames to write: take a RingCapture");
 		return NULL;
+	}
+	/* Frames may go to a writer alone. */
+	if (table != Py_None || writer == Py_None) {
+		call.table = nb_table_of(table, state);
+		if (!call.table)
+			return NULL;
+	}
 	if (duration_ns > INT64_MAX / 2) {
 		PyErr_SetString(PyExc_ValueError, "duration_ns must be below 2^62");
 		return NULL;
@@ -230,9 +280,18 @@ static PyObject *capture_run(PyObject *object, PyObject *args, PyObject *kwargs)
 		PyErr_SetString(PyExc_RuntimeError, "run() was called before: a capture runs once, make another");
 		return NULL;
 	}
+	if (writer != Py_None) {
+		if (!nb_writer_begin(writer, state, &to))
+			return NULL;
+		self->methods->write_to(self->handle, to);
+	}
 	self->ran = true;
 	Py_INCREF(table); /* in use by the core until it returns, whatever becomes of the caller's arguments */
+	Py_INCREF(writer);
 	code = nb_run_blocking(capture_blocking, &call, &self->stop);
+	if (to)
+		nb_writer_end(writer);
+	Py_DECREF(writer);
 	Py_DECREF(table);
 	if (code)
 		return NULL;
@@ -254,7 +313,7 @@ static PyObject *capture_counts(PyObject *object, PyObject *Py_UNUSED(ignored))
 
 static PyMethodDef capture_methods_table[] = {
 	{ "run", (PyCFunction)(void (*)(void))capture_run, METH_VARARGS | METH_KEYWORDS,
-	  "run(table, duration_ns=0)\n\nFeed the table for so long (0: until stop()), then take what is queued; once." },
+	  "run(table, duration_ns=0, writer=None)\n\nFeed them for so long (0: until stop()), then take what is queued; once." },
 	{ "stop", capture_stop, METH_NOARGS, "stop()\n\nEnd run(), within 100 ms." },
 	{ "counts", capture_counts, METH_NOARGS, "counts()\n\nThe capture's own books; while it runs, too." },
 	{ NULL, NULL, 0, NULL },

@@ -3,6 +3,7 @@
 #include "ring_capture.h"
 
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -19,6 +20,9 @@
  * The kernel writes frames into blocks of memory that it shares with us, and hands a block over when it is full or
  * retire_ms old. We walk a block that is ours (TP_STATUS_USER), and give it back.
  *
+ * A block goes to the table, whose lock is held meanwhile, and then to the writer, who may take long: nobody waits for a disk
+ * with the lock in his hands. While the writer writes, the rest of the ring takes what arrives.
+ *
  * At the end the tap is shut first (ring_tap.c tells how). From then on the kernel's books stand still: whatever it has
  * counted is in the ring, or was a drop. The last block is not full, so its retirement is waited for, until all is
  * walked: kernel_packets == frames + kernel_drops. Reading the kernel's statistics resets them, hence sums.
@@ -31,6 +35,7 @@
 
 struct nb_ring_capture {
 	struct nb_ring_tap tap;
+	struct nb_pcap_writer *writer; /* Lent. NULL: none. */
 	uint32_t next; /* the block that is walked next */
 	bool shut;
 	pthread_mutex_t lock; /* of the counts */
@@ -76,6 +81,11 @@ static bool longer_than_wire(const struct nb_packet *packet, const uint8_t *fram
 	return !first_fragment && headers + packet->datagram_length > wire_bytes;
 }
 
+static int64_t stamp_ns(const struct tpacket3_hdr *header)
+{
+	return (int64_t)header->tp_sec * NB_NS_PER_S + header->tp_nsec;
+}
+
 static void record_frame(struct nb_table *table, const struct tpacket3_hdr *header, const uint8_t *frame,
 			 int64_t read_ns, struct nb_ring_capture_counts *counts)
 {
@@ -93,37 +103,116 @@ static void record_frame(struct nb_table *table, const struct tpacket3_hdr *head
 		counts->damaged++;
 		return;
 	}
-	packet.received_ns = (int64_t)header->tp_sec * NB_NS_PER_S + header->tp_nsec;
+	packet.received_ns = stamp_ns(header);
 	packet.stamp_class = (header->tp_status & TP_STATUS_TS_RAW_HARDWARE) != 0 ? NB_STAMP_HARDWARE : NB_STAMP_KERNEL;
 	packet.read_ns = read_ns;
 	nb_table_record(table, &packet);
 	counts->datagrams++;
 }
 
-/*
- * Walk the frames of one block; the caller holds the table's lock. The kernel is trusted, yet every offset is checked
- * against the block: a kernel's mistake must not become ours.
- */
-static int walk_block(const uint8_t *block, uint32_t block_bytes, struct nb_table *table,
-		      struct nb_ring_capture_counts *counts)
+/* The frames of one block, in order. */
+struct block_walk {
+	const uint8_t *block;
+	uint32_t block_bytes;
+	uint64_t offset; /* of the next frame's header */
+	uint32_t left;
+};
+
+static struct block_walk begin_walk(const uint8_t *block, uint32_t block_bytes)
 {
 	const struct tpacket_hdr_v1 *description = &((const struct tpacket_block_desc *)block)->hdr.bh1;
+
+	return (struct block_walk){
+		.block = block,
+		.block_bytes = block_bytes,
+		.offset = description->offset_to_first_pkt,
+		.left = description->num_pkts,
+	};
+}
+
+/*
+ * The next frame of a block. The kernel is trusted, yet every offset is checked against the block: a kernel's mistake
+ * must not become ours. Return: 1, 0 when there is none, or -EBADMSG
+ */
+static int next_frame(struct block_walk *walk, const struct tpacket3_hdr **header, const uint8_t **frame)
+{
+	const struct tpacket3_hdr *found;
+
+	if (walk->left == 0)
+		return 0;
+	if (walk->offset % _Alignof(struct tpacket3_hdr) != 0 || walk->offset + sizeof(*found) > walk->block_bytes)
+		return -EBADMSG;
+	found = (const struct tpacket3_hdr *)(walk->block + walk->offset);
+	if (walk->offset + found->tp_mac + found->tp_snaplen > walk->block_bytes)
+		return -EBADMSG;
+	*header = found;
+	*frame = walk->block + walk->offset + found->tp_mac;
+	walk->left--;
+	if (walk->left > 0 && found->tp_next_offset == 0)
+		return -EBADMSG;
+	walk->offset += found->tp_next_offset;
+	return 1;
+}
+
+/* Hand the frames of one block to the table; the caller holds its lock. */
+static int record_block(struct block_walk walk, struct nb_table *table, struct nb_ring_capture_counts *counts)
+{
 	const int64_t read_ns = nb_realtime_ns();
-	uint64_t offset = description->offset_to_first_pkt;
+	const struct tpacket3_hdr *header;
+	const uint8_t *frame;
+	int code;
 
-	for (uint32_t left = description->num_pkts; left > 0; left--) {
-		const struct tpacket3_hdr *header;
+	while ((code = next_frame(&walk, &header, &frame)) > 0)
+		record_frame(table, header, frame, read_ns, counts);
+	return code;
+}
 
-		if (offset % _Alignof(struct tpacket3_hdr) != 0 || offset + sizeof(*header) > block_bytes)
-			return -EBADMSG;
-		header = (const struct tpacket3_hdr *)(block + offset);
-		if (offset + header->tp_mac + header->tp_snaplen > block_bytes)
-			return -EBADMSG;
-		record_frame(table, header, block + offset + header->tp_mac, read_ns, counts);
-		if (left > 1 && header->tp_next_offset == 0)
-			return -EBADMSG;
-		offset += header->tp_next_offset;
+/* Hand the frames of one block to the writer. Return: how many, or -EBADMSG */
+static int64_t write_block(struct block_walk walk, struct nb_pcap_writer *writer)
+{
+	const struct tpacket3_hdr *header;
+	const uint8_t *bytes;
+	int64_t frames = 0;
+	int code;
+
+	while ((code = next_frame(&walk, &header, &bytes)) > 0) {
+		const struct nb_captured_frame frame = {
+			.bytes = bytes,
+			.captured_bytes = header->tp_snaplen,
+			.wire_bytes = header->tp_len,
+			.received_ns = stamp_ns(header),
+			.tagged = (header->tp_status & TP_STATUS_VLAN_VALID) != 0,
+			.tag_protocol = (header->tp_status & TP_STATUS_VLAN_TPID_VALID) != 0 ? header->hv1.tp_vlan_tpid
+											     : ETH_P_8021Q,
+			.tag = (uint16_t)header->hv1.tp_vlan_tci,
+		};
+
+		nb_pcap_writer_add(writer, &frame);
+		frames++;
 	}
+	nb_pcap_writer_settle(writer);
+	return code < 0 ? code : frames;
+}
+
+/* Hand one block to whoever wants it. */
+static int walk_block(const struct nb_ring_capture *capture, const uint8_t *block, struct nb_table *table,
+		      struct nb_ring_capture_counts *walked)
+{
+	const struct block_walk walk = begin_walk(block, capture->tap.block_bytes);
+	int64_t frames;
+	int code = 0;
+
+	if (table != NULL) {
+		nb_table_lock(table);
+		code = record_block(walk, table, walked);
+		nb_table_unlock(table);
+	}
+	if (code < 0 || capture->writer == NULL)
+		return code;
+	frames = write_block(walk, capture->writer);
+	if (frames < 0)
+		return (int)frames;
+	walked->frames = (uint64_t)frames;
 	return 0;
 }
 
@@ -152,6 +241,8 @@ static int read_statistics(struct nb_ring_capture *capture, struct nb_error *err
 	capture->counts.kernel_drops += statistics.tp_drops;
 	capture->counts.freezes += statistics.tp_freeze_q_cnt;
 	pthread_mutex_unlock(&capture->lock);
+	if (capture->writer != NULL)
+		nb_pcap_writer_dropped(capture->writer, statistics.tp_drops);
 	return 0;
 }
 
@@ -167,9 +258,7 @@ static int take_block(struct nb_ring_capture *capture, struct nb_table *table, s
 	if ((seen & TP_STATUS_USER) == 0)
 		return 0;
 	walked.losing_blocks = (seen & TP_STATUS_LOSING) != 0;
-	nb_table_lock(table);
-	code = walk_block(block, capture->tap.block_bytes, table, &walked);
-	nb_table_unlock(table);
+	code = walk_block(capture, block, table, &walked);
 	add_walked(capture, &walked);
 	if (code < 0)
 		return nb_fail(error, code, "walk block %u of the capture ring: a frame lies outside of it",
@@ -181,6 +270,11 @@ static int take_block(struct nb_ring_capture *capture, struct nb_table *table, s
 	return code == 0 ? 1 : code;
 }
 
+static bool writer_has_enough(const struct nb_ring_capture *capture)
+{
+	return capture->writer != NULL && !nb_pcap_writer_wants_more(capture->writer);
+}
+
 /* Until it is time to end. */
 static int follow_ring(struct nb_ring_capture *capture, struct nb_table *table, int64_t deadline_ns,
 		       const atomic_bool *stop, struct nb_error *error)
@@ -188,8 +282,10 @@ static int follow_ring(struct nb_ring_capture *capture, struct nb_table *table, 
 	int64_t statistics_due_ns = nb_monotonic_ns() + STATISTICS_NS;
 	int code = 0;
 
-	while (code >= 0 && !nb_deadline_reached(deadline_ns, stop)) {
+	while (code >= 0 && !nb_deadline_reached(deadline_ns, stop) && !writer_has_enough(capture)) {
 		code = take_block(capture, table, error);
+		if (code == 0 && capture->writer != NULL)
+			nb_pcap_writer_settle(capture->writer);
 		if (code == 0)
 			code = nb_ring_tap_wait(&capture->tap, nb_deadline_sleep_ms(deadline_ns), error);
 		if (code >= 0 && nb_monotonic_ns() >= statistics_due_ns) {
@@ -234,6 +330,8 @@ int nb_ring_capture_run(struct nb_ring_capture *capture, struct nb_table *table,
 
 	if (capture->shut)
 		return nb_fail(error, -EALREADY, "run a ring capture a second time");
+	if (table == NULL && capture->writer == NULL)
+		return nb_fail(error, -EINVAL, "run a ring capture into nothing");
 	code = follow_ring(capture, table, deadline_ns, stop, error);
 	/* Also after a failure: the counts are then right up to it. */
 	capture->shut = true;
@@ -245,6 +343,11 @@ int nb_ring_capture_run(struct nb_ring_capture *capture, struct nb_table *table,
 	if (error != NULL)
 		*error = closing;
 	return closing_code;
+}
+
+void nb_ring_capture_write_to(struct nb_ring_capture *capture, struct nb_pcap_writer *writer)
+{
+	capture->writer = writer;
 }
 
 void nb_ring_capture_read(struct nb_ring_capture *capture, struct nb_ring_capture_counts *counts)

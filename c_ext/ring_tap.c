@@ -25,8 +25,9 @@
  * Open: a packet socket of protocol 0 receives nothing. So the ring, the filter and the stamps are set up first, and
  * bind() turns everything on at once: no frame of before the filter, none counted that the ring did not take.
  *
- * Shut: the socket is bound to an EtherType that the filter refuses. That unhooks it from the interface, and the kernel
- * waits for frames in flight on other CPUs before bind() returns (synchronize_net).
+ * Shut: a filter that refuses everything takes the place of the other one; then the socket is bound to another EtherType. That
+ * unhooks it from the interface, and the kernel waits for frames in flight on other CPUs, which may still have met the old
+ * filter, before bind() returns (synchronize_net).
  */
 
 #define DEFAULT_BLOCK_BYTES (UINT32_C(1) << 20)
@@ -37,7 +38,7 @@
 #define LEAST_SNAPSHOT_BYTES 96
 /* Only a measure for the kernel's checks; in version 3 frames take what they need. */
 #define FRAME_BYTES 2048
-/* IEEE 802 local experimental EtherType 1: not UDP, so that the filter refuses it. */
+/* IEEE 802 local experimental EtherType 1. */
 #define SHUT_ETHERTYPE 0x88b5
 
 static int set_option(int fd, int level, int option, int value)
@@ -53,6 +54,8 @@ static int check_config(const struct nb_ring_capture_config *config, struct nb_e
 		return nb_fail(error, -EINVAL, "capture on no interface");
 	if (config->port_low > config->port_high)
 		return nb_fail(error, -EINVAL, "capture UDP ports %u to %u", config->port_low, config->port_high);
+	if (config->filter_instructions != 0 && (config->port_low != 0 || config->port_high != 0))
+		return nb_fail(error, -EINVAL, "filter by ports and by a program at once");
 	if (config->block_bytes % page != 0 || (config->block_bytes & (config->block_bytes - 1)) != 0)
 		return nb_fail(error, -EINVAL, "use ring blocks of %u bytes (a power of two, at least %u)",
 			       config->block_bytes, page);
@@ -77,16 +80,24 @@ static int check_interface(int fd, uint32_t index, struct nb_error *error)
 	return 0;
 }
 
+static int attach_program(int fd, const struct sock_filter *lines, uint16_t count, struct nb_error *error)
+{
+	const struct sock_fprog program = { .len = count, .filter = (struct sock_filter *)lines };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+		return nb_fail(error, -errno, "attach a packet filter of %u instructions", count);
+	return 0;
+}
+
 static int attach_filter(int fd, const struct nb_ring_capture_config *config, struct nb_error *error)
 {
 	const uint32_t snapshot = config->snapshot_bytes != 0 ? config->snapshot_bytes : DEFAULT_SNAPSHOT_BYTES;
 	struct sock_filter lines[NB_PORT_FILTER_INSTRUCTIONS];
-	const struct sock_fprog program = { .len = NB_PORT_FILTER_INSTRUCTIONS, .filter = lines };
 
+	if (config->filter_instructions != 0)
+		return attach_program(fd, config->filter, config->filter_instructions, error);
 	nb_port_filter_build(lines, config->port_low, config->port_high, snapshot);
-	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
-		return nb_fail(error, -errno, "attach a packet filter");
-	return 0;
+	return attach_program(fd, lines, NB_PORT_FILTER_INSTRUCTIONS, error);
 }
 
 static int ask_for_stamps(int fd, bool hardware, struct nb_error *error)
@@ -206,8 +217,12 @@ void nb_ring_tap_close(struct nb_ring_tap *tap)
 
 int nb_ring_tap_shut(const struct nb_ring_tap *tap, struct nb_error *error)
 {
-	const int code = bind_to(tap, SHUT_ETHERTYPE);
+	const struct sock_filter refuse = BPF_STMT(BPF_RET | BPF_K, 0);
+	int code = attach_program(tap->fd, &refuse, 1, error);
 
+	if (code < 0)
+		return code;
+	code = bind_to(tap, SHUT_ETHERTYPE);
 	/* An interface that is gone has been unhooked already. */
 	if (code < 0 && code != -ENODEV)
 		return nb_fail(error, code, "end the capture on interface %u", tap->interface_index);

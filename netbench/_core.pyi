@@ -87,6 +87,10 @@ class SocketSender:
         ttl: int = 1,
         dscp: int = 0,
         send_buffer_bytes: int = 0,
+        envelope: str = "raw",  # "raw" | "mpegts" | "rtp" | "rtp-mpegts": what surrounds the probe
+        rtp_first_sequence: int = 0,  # of each stream; its SSRC is session ^ stream
+        schedule: bytes = b"",  # int64, native: when each turn is due, ns since the start, never falling; then rate_pps is 0
+        schedule_streams: bytes = b"",  # uint32, native: index of each turn's stream; empty: they take turns
     ) -> None: ...
     def run(self) -> None:
         """Blocks until the schedule has ended or stop() was called; the GIL is dropped."""
@@ -126,6 +130,10 @@ class FrameSender:
         ttl: int = 1,
         dscp: int = 0,
         send_buffer_bytes: int = 0,
+        envelope: str = "raw",
+        rtp_first_sequence: int = 0,
+        schedule: bytes = b"",
+        schedule_streams: bytes = b"",
         next_hop: str = "",  # aa:bb:cc:dd:ee:ff
         qdisc_bypass: bool = True,
     ) -> None: ...
@@ -163,6 +171,7 @@ class RingCapture:
         interface_index: int,
         port_low: int = 0,
         port_high: int = 0,
+        filter: Sequence[tuple[int, int, int, int]] | None = None,  # classic BPF instead of ports: code, jt, jf, k
         block_bytes: int = 0,
         blocks: int = 0,
         snapshot_bytes: int = 0,
@@ -170,10 +179,39 @@ class RingCapture:
         incoming_only: bool = True,
         hardware_stamps: bool = False,
     ) -> None: ...
-    def run(self, table: StreamTable, duration_ns: int = 0) -> None: ...
+    def run(self, table: StreamTable | None, duration_ns: int = 0, *, writer: PcapWriter | None = None) -> None:
+        """As SocketCapture.run(); every frame goes to the writer, too, or to it alone. Ends early when it wants no more."""
+
     def stop(self) -> None: ...
     def counts(self) -> dict[str, int]:
         """Keys of struct nb_ring_capture_counts."""
+
+class PcapWriter:
+    """Capture files with nanosecond stamps; the first one is there once constructed (OSError where it cannot be made)."""
+
+    def __init__(
+        self,
+        *,
+        path: str,  # with rotation NAME.SUFFIX becomes NAME-00001.SUFFIX and so on
+        format: str = "pcapng",  # "pcap" | "pcapng"
+        snapshot_bytes: int = 0,
+        application: str = "",
+        interface: str = "",
+        filter: str = "",  # told in the file
+        rotate_bytes: int = 0,
+        rotate_ns: int = 0,
+        files: int = 0,
+        frames: int = 0,
+        overwrite: bool = False,
+    ) -> None: ...
+    def close(self) -> None:
+        """Completes the last file. What the system refuses, now or before, stands in counts() as error_number."""
+
+    def counts(self) -> dict[str, int]:
+        """Keys of struct nb_pcap_writer_counts; always frames == written + failed + left_out."""
+
+    def files(self) -> list[dict[str, int | str]]:
+        """The newest files, oldest first: path, and the keys of struct nb_pcap_file."""
 
 class CaptureReader:
     """A capture file (pcap, pcapng), fed in pieces of any size by whoever reads or decompresses it."""
