@@ -60,10 +60,9 @@ static uint64_t add_saturating(uint64_t sum, uint64_t value)
 
 void nb_histogram_record(struct nb_histogram *histogram, uint64_t value)
 {
-	histogram->count++;
-	histogram->sum = add_saturating(histogram->sum, value);
-	if (value < histogram->min)
+	if (!histogram->count++ || value < histogram->min)
 		histogram->min = value;
+	histogram->sum = add_saturating(histogram->sum, value);
 	if (value > histogram->max)
 		histogram->max = value;
 	histogram->buckets[nb_histogram_index(value)]++;
@@ -71,10 +70,12 @@ void nb_histogram_record(struct nb_histogram *histogram, uint64_t value)
 
 void nb_histogram_merge(struct nb_histogram *into, const struct nb_histogram *from)
 {
+	if (!from->count)
+		return;
+	if (!into->count || from->min < into->min)
+		into->min = from->min;
 	into->count += from->count;
 	into->sum = add_saturating(into->sum, from->sum);
-	if (from->min < into->min)
-		into->min = from->min;
 	if (from->max > into->max)
 		into->max = from->max;
 	for (uint32_t index = 0; index < NB_HISTOGRAM_BUCKETS; index++)

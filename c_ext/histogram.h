@@ -11,10 +11,11 @@
 #define NB_HISTOGRAM_MAX_BITS 40
 #define NB_HISTOGRAM_BUCKETS ((NB_HISTOGRAM_MAX_BITS - NB_HISTOGRAM_SUB_BITS + 1) << NB_HISTOGRAM_SUB_BITS)
 
+/* All zero is empty. */
 struct nb_histogram {
 	uint64_t count;
 	uint64_t sum;
-	uint64_t min; /* UINT64_MAX while empty */
+	uint64_t min; /* means nothing while empty */
 	uint64_t max;
 	uint64_t buckets[NB_HISTOGRAM_BUCKETS];
 };

@@ -39,7 +39,12 @@ static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 	struct nb_table_config config = {
 		.max_streams = 4096,
 		.series_points = 4096,
-		.tracker = { .reorder_window = 4096, .window_ns = 1000000000, .error_iat_ns = 45000000 },
+		.tracker = {
+			.reorder_window = 4096,
+			.window_ns = 1000000000,
+			.error_iat_ns = 45000000,
+			.loss_distance = 99,
+		},
 	};
 	const char *stamp_class = "kernel";
 	struct nb_argument arguments[] = {
@@ -51,6 +56,7 @@ static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 		NB_OPTIONAL("window_ns", &config.tracker.window_ns),
 		NB_OPTIONAL("error_iat_ns", &config.tracker.error_iat_ns),
 		NB_OPTIONAL("media_rate_bps", &config.tracker.media_rate_bps),
+		NB_OPTIONAL("loss_distance", &config.tracker.loss_distance),
 		NB_OPTIONAL("series_ns", &config.series_ns),
 		NB_OPTIONAL("series_points", &config.series_points),
 		NB_OPTIONAL("log_capacity", &config.log_capacity),
@@ -178,37 +184,72 @@ static PyObject *table_totals(PyObject *object, PyObject *Py_UNUSED(ignored))
 
 /* ---- out: streams ---- */
 
+/* The names of the core's distributions; in parts where they are signed. */
+static const char *const distribution_names[] = {
+	[NB_IAT] = "iat",
+	[NB_TRANSIT_ABOVE] = "transit_above",
+	[NB_TRANSIT_BELOW] = "transit_below",
+	[NB_IPDV_ABOVE] = "ipdv_above",
+	[NB_IPDV_BELOW] = "ipdv_below",
+	[NB_LOSS_LENGTH_PACKETS] = "loss_length_packets",
+	[NB_LOSS_LENGTH_NS] = "loss_length_ns",
+	[NB_LOSS_BETWEEN_PACKETS] = "loss_between_packets",
+	[NB_LOSS_BETWEEN_NS] = "loss_between_ns",
+	[NB_REORDER_EXTENT_PACKETS] = "reorder_extent_packets",
+	[NB_REORDER_LATE_NS] = "reorder_late_ns",
+};
+static_assert(sizeof(distribution_names) / sizeof(*distribution_names) == NB_DISTRIBUTIONS,
+	      "each distribution has a name");
+
 struct stream_snapshot {
 	struct nb_stream_key key;
 	struct nb_stream_counts counts;
-	struct nb_summary iat;
+	struct nb_summary summaries[NB_DISTRIBUTIONS]; /* of those that are in one part */
 	struct nb_summary transit;
-	/* Filled only where histograms are wanted. */
-	struct nb_histogram iat_histogram;
-	struct nb_histogram transit_above;
-	struct nb_histogram transit_below;
+	struct nb_summary ipdv;
+	/* Filled only where they are wanted. */
+	struct nb_histogram histograms[NB_DISTRIBUTIONS];
+	struct nb_time_window windows[NB_WINDOWS_KEPT];
+	uint32_t windows_kept;
 };
 
-static void copy_stream(struct stream_snapshot *snapshot, struct nb_table *table, uint32_t index, bool histograms)
+/* What of a stream is wanted besides its counts. */
+struct stream_parts {
+	bool histograms;
+	bool windows;
+};
+
+static void copy_signed(struct stream_snapshot *snapshot, const struct nb_tracker *tracker)
 {
-	const struct nb_histogram *iat, *above, *below;
+	const struct nb_histogram *above = nb_tracker_distribution(tracker, NB_IPDV_ABOVE);
+	const struct nb_histogram *below = nb_tracker_distribution(tracker, NB_IPDV_BELOW);
+	int64_t least = below->count ? -(int64_t)below->max : (int64_t)above->min;
+	int64_t most = above->count ? (int64_t)above->max : -(int64_t)below->min;
+
+	nb_summary_of_offsets(&snapshot->ipdv, above, below, 0, least, most);
+	nb_summary_of_offsets(&snapshot->transit, nb_tracker_distribution(tracker, NB_TRANSIT_ABOVE),
+			      nb_tracker_distribution(tracker, NB_TRANSIT_BELOW), snapshot->counts.transit_base_ns,
+			      snapshot->counts.transit_min_ns, snapshot->counts.transit_max_ns);
+}
+
+static void copy_stream(struct stream_snapshot *snapshot, struct nb_table *table, uint32_t index,
+			const struct stream_parts *parts)
+{
 	const struct nb_tracker *tracker;
 
 	nb_table_lock(table);
 	snapshot->key = *nb_table_key(table, index);
 	tracker = nb_table_tracker(table, index);
 	nb_tracker_read(tracker, &snapshot->counts);
-	iat = nb_tracker_iat(tracker);
-	above = nb_tracker_transit_above(tracker);
-	below = nb_tracker_transit_below(tracker);
-	nb_summary_of(&snapshot->iat, iat);
-	nb_summary_of_offsets(&snapshot->transit, above, below, snapshot->counts.transit_base_ns,
-			      snapshot->counts.transit_min_ns, snapshot->counts.transit_max_ns);
-	if (histograms) {
-		snapshot->iat_histogram = *iat;
-		snapshot->transit_above = *above;
-		snapshot->transit_below = *below;
+	copy_signed(snapshot, tracker);
+	for (int which = 0; which < NB_DISTRIBUTIONS; which++) {
+		const struct nb_histogram *histogram = nb_tracker_distribution(tracker, (enum nb_distribution)which);
+
+		nb_summary_of(&snapshot->summaries[which], histogram);
+		if (parts->histograms)
+			snapshot->histograms[which] = *histogram;
 	}
+	snapshot->windows_kept = parts->windows ? nb_tracker_windows(tracker, snapshot->windows) : 0;
 	nb_table_unlock(table);
 }
 
@@ -240,6 +281,14 @@ static int fill_key(PyObject *dict, const struct nb_stream_key *key)
 	return nb_dict_take(dict, "destination", address_object(flow->family, flow->destination));
 }
 
+/* Negative: there is none. */
+static PyObject *delay_factor_object(double delay_factor_ns)
+{
+	if (delay_factor_ns < 0)
+		Py_RETURN_NONE;
+	return PyFloat_FromDouble(delay_factor_ns);
+}
+
 static int fill_counts(PyObject *dict, const struct nb_stream_counts *counts)
 {
 #define COUNT(member) NB_FIELD(struct nb_stream_counts, member)
@@ -248,11 +297,15 @@ static int fill_counts(PyObject *dict, const struct nb_stream_counts *counts)
 		COUNT(bytes),
 		COUNT(unique),
 		COUNT(duplicate),
+		COUNT(replicated),
 		COUNT(reordered),
+		COUNT(three_reordered),
+		COUNT(missing),
 		COUNT(beyond_window),
 		COUNT(lost),
 		COUNT(loss_periods),
 		COUNT(longest_loss),
+		COUNT(noticeable_losses),
 		COUNT(first_sequence),
 		COUNT(last_sequence),
 		COUNT(sequenced),
@@ -266,6 +319,9 @@ static int fill_counts(PyObject *dict, const struct nb_stream_counts *counts)
 		COUNT(transit_base_ns),
 		COUNT(transit_min_ns),
 		COUNT(transit_max_ns),
+		COUNT(intervals),
+		COUNT(interval_missing_last),
+		COUNT(interval_missing_max),
 		NB_FIELD_AS("stamps_user", struct nb_stream_counts, stamps[NB_STAMP_USER]),
 		NB_FIELD_AS("stamps_kernel", struct nb_stream_counts, stamps[NB_STAMP_KERNEL]),
 		NB_FIELD_AS("stamps_hardware", struct nb_stream_counts, stamps[NB_STAMP_HARDWARE]),
@@ -275,33 +331,71 @@ static int fill_counts(PyObject *dict, const struct nb_stream_counts *counts)
 
 	if (nb_dict_fill(dict, counts, fields))
 		return -1;
-	if (counts->delay_factor_max_ns < 0)
-		return PyDict_SetItemString(dict, "delay_factor_max_ns", Py_None);
-	return nb_dict_take(dict, "delay_factor_max_ns", PyFloat_FromDouble(counts->delay_factor_max_ns));
+	if (nb_dict_take(dict, "delay_factor_max_ns", delay_factor_object(counts->delay_factor_max_ns)))
+		return -1;
+	return nb_dict_take(dict, "delay_factor_last_ns", delay_factor_object(counts->delay_factor_last_ns));
+}
+
+static int fill_summaries(PyObject *dict, const struct stream_snapshot *snapshot)
+{
+	if (nb_dict_take(dict, "iat_ns", nb_summary_object(&snapshot->summaries[NB_IAT])))
+		return -1;
+	if (nb_dict_take(dict, "transit_ns", nb_summary_object(&snapshot->transit)))
+		return -1;
+	if (nb_dict_take(dict, "ipdv_ns", nb_summary_object(&snapshot->ipdv)))
+		return -1;
+	for (int which = NB_LOSS_LENGTH_PACKETS; which < NB_DISTRIBUTIONS; which++) {
+		if (nb_dict_take(dict, distribution_names[which], nb_summary_object(&snapshot->summaries[which])))
+			return -1;
+	}
+	return 0;
 }
 
 static int fill_histograms(PyObject *dict, const struct stream_snapshot *snapshot)
 {
-	if (nb_dict_take(dict, "iat_histogram", nb_histogram_data(&snapshot->iat_histogram)))
-		return -1;
-	if (nb_dict_take(dict, "transit_above_histogram", nb_histogram_data(&snapshot->transit_above)))
-		return -1;
-	return nb_dict_take(dict, "transit_below_histogram", nb_histogram_data(&snapshot->transit_below));
+	for (int which = 0; which < NB_DISTRIBUTIONS; which++) {
+		PyObject *key = PyUnicode_FromFormat("%s_histogram", distribution_names[which]);
+		PyObject *data = key ? nb_histogram_data(&snapshot->histograms[which]) : NULL;
+		int code = data ? PyDict_SetItem(dict, key, data) : -1;
+
+		Py_XDECREF(data);
+		Py_XDECREF(key);
+		if (code)
+			return -1;
+	}
+	return 0;
 }
 
-static PyObject *stream_object(const struct stream_snapshot *snapshot, bool histograms)
+static PyObject *windows_object(const struct stream_snapshot *snapshot)
+{
+	static const struct nb_field fields[] = {
+		NB_FIELD(struct nb_time_window, number),     NB_FIELD(struct nb_time_window, packets),
+		NB_FIELD(struct nb_time_window, bytes),      NB_FIELD(struct nb_time_window, missing),
+		NB_FIELD(struct nb_time_window, iat_count),  NB_FIELD(struct nb_time_window, iat_sum_ns),
+		NB_FIELD(struct nb_time_window, iat_max_ns), NB_FIELDS_END,
+	};
+	PyObject *list = PyList_New(snapshot->windows_kept);
+
+	for (uint32_t i = 0; list && i < snapshot->windows_kept; i++) {
+		PyObject *window = nb_dict_of(&snapshot->windows[i], fields);
+
+		if (!window || PyList_SetItem(list, i, window))
+			Py_CLEAR(list);
+	}
+	return list;
+}
+
+static PyObject *stream_object(const struct stream_snapshot *snapshot, const struct stream_parts *parts)
 {
 	PyObject *dict = PyDict_New();
 
 	if (!dict)
 		return NULL;
-	if (fill_key(dict, &snapshot->key) || fill_counts(dict, &snapshot->counts))
+	if (fill_key(dict, &snapshot->key) || fill_counts(dict, &snapshot->counts) || fill_summaries(dict, snapshot))
 		goto fail;
-	if (nb_dict_take(dict, "iat_ns", nb_summary_object(&snapshot->iat)))
+	if (parts->histograms && fill_histograms(dict, snapshot))
 		goto fail;
-	if (nb_dict_take(dict, "transit_ns", nb_summary_object(&snapshot->transit)))
-		goto fail;
-	if (histograms && fill_histograms(dict, snapshot))
+	if (parts->windows && nb_dict_take(dict, "kept_windows", windows_object(snapshot)))
 		goto fail;
 	return dict;
 fail:
@@ -312,8 +406,11 @@ fail:
 static PyObject *table_streams(PyObject *object, PyObject *args, PyObject *kwargs)
 {
 	struct nb_table *table = table_in(object);
-	bool histograms = false;
-	struct nb_argument arguments[] = { NB_OPTIONAL("histograms", &histograms) };
+	struct stream_parts parts = { 0 };
+	struct nb_argument arguments[] = {
+		NB_OPTIONAL("histograms", &parts.histograms),
+		NB_OPTIONAL("windows", &parts.windows),
+	};
 	struct stream_snapshot *snapshot;
 	PyObject *list;
 	uint32_t count;
@@ -331,8 +428,8 @@ static PyObject *table_streams(PyObject *object, PyObject *args, PyObject *kwarg
 	for (uint32_t i = 0; list && i < count; i++) {
 		PyObject *stream;
 
-		copy_stream(snapshot, table, i, histograms);
-		stream = stream_object(snapshot, histograms);
+		copy_stream(snapshot, table, i, &parts);
+		stream = stream_object(snapshot, &parts);
 		if (!stream || PyList_SetItem(list, i, stream))
 			Py_CLEAR(list);
 	}
@@ -342,44 +439,52 @@ static PyObject *table_streams(PyObject *object, PyObject *args, PyObject *kwarg
 
 /* ---- out: histograms, series, log ---- */
 
-/* Return: 1 copied, 0 there is no such distribution, -1 with an exception. */
-static int copy_histogram(struct nb_histogram *copy, struct nb_table *table, const char *name)
+/* Return: 1 copied, 0 there is no such distribution, -1 no such name. */
+static int copy_histogram(struct nb_histogram *copy, const struct nb_table *table, const char *name)
 {
-	int found = 1;
-
-	nb_table_lock(table);
-	if (!strcmp(name, "iat"))
-		nb_pooled_iat(copy, table);
-	else if (!strcmp(name, "pdv"))
+	if (!strcmp(name, "transit"))
+		return nb_pooled_transit(copy, table);
+	if (!strcmp(name, "pdv")) {
 		nb_pooled_pdv(copy, table);
-	else if (!strcmp(name, "transit"))
-		found = nb_pooled_transit(copy, table);
-	else if (!strcmp(name, "delivery"))
+		return 1;
+	}
+	if (!strcmp(name, "delivery")) {
 		*copy = *nb_table_delivery(table);
-	else
-		found = -1;
-	nb_table_unlock(table);
-	if (found < 0)
-		PyErr_Format(PyExc_ValueError, "name must be 'iat', 'pdv', 'transit' or 'delivery', not '%s'", name);
-	return found;
+		return 1;
+	}
+	for (int which = 0; which < NB_DISTRIBUTIONS; which++) {
+		/* Each stream's transit has a base of its own. */
+		if (which == NB_TRANSIT_ABOVE || which == NB_TRANSIT_BELOW ||
+		    strcmp(name, distribution_names[which]) != 0)
+			continue;
+		nb_pooled(copy, table, (enum nb_distribution)which);
+		return 1;
+	}
+	return -1;
 }
 
 static PyObject *table_histogram(PyObject *object, PyObject *args, PyObject *kwargs)
 {
+	struct nb_table *table = table_in(object);
 	const char *name = NULL;
 	struct nb_argument arguments[] = { NB_REQUIRED("name", &name) };
 	struct nb_histogram copy;
+	int found;
 
 	if (NB_PARSE("histogram", args, kwargs, 1, arguments))
 		return NULL;
-	switch (copy_histogram(&copy, table_in(object), name)) {
-	case 1:
+	nb_table_lock(table);
+	found = copy_histogram(&copy, table, name);
+	nb_table_unlock(table);
+	if (found > 0)
 		return nb_histogram_data(&copy);
-	case 0:
+	if (!found)
 		Py_RETURN_NONE;
-	default:
-		return NULL;
-	}
+	PyErr_Format(PyExc_ValueError,
+		     "name must be 'pdv', 'transit', 'delivery', 'iat', 'ipdv_above' or another distribution "
+		     "of netbench/_core.pyi, not '%s'",
+		     name);
+	return NULL;
 }
 
 /* Return: points copied to *@points (to be freed), or -1 with an exception. */
@@ -461,9 +566,9 @@ static PyMethodDef table_methods[] = {
 	  "finish()\n\nSettle what is still open; afterwards holes count as lost." },
 	{ "totals", table_totals, METH_NOARGS, "totals()\n\nCounts over all streams." },
 	{ "streams", (PyCFunction)(void (*)(void))table_streams, METH_VARARGS | METH_KEYWORDS,
-	  "streams(*, histograms=False)\n\nOne dict a stream, in order of first arrival." },
+	  "streams(*, histograms=False, windows=False)\n\nOne dict a stream, in order of first arrival." },
 	{ "histogram", (PyCFunction)(void (*)(void))table_histogram, METH_VARARGS | METH_KEYWORDS,
-	  "histogram(name)\n\n'iat', 'pdv', 'transit' (over all streams) or 'delivery'." },
+	  "histogram(name)\n\nOne distribution over all streams, by its name: 'iat', 'pdv', 'transit', 'delivery', ..." },
 	{ "series", table_series, METH_NOARGS, "series()\n\nPoints of the time series, oldest first." },
 	{ "log", table_log, METH_NOARGS, "log()\n\nThe packet log: entries of 16 bytes, native byte order. A copy." },
 	{ NULL, NULL, 0, NULL },

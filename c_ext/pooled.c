@@ -49,8 +49,8 @@ static void pool_stream(struct nb_histogram *pooled, const struct nb_tracker *tr
 	uint64_t least = distance(counts->transit_min_ns, origin), most = distance(counts->transit_max_ns, origin);
 	uint64_t base = distance(counts->transit_base_ns, origin);
 
-	pool_side(pooled, nb_tracker_transit_above(tracker), true, most - base, base);
-	pool_side(pooled, nb_tracker_transit_below(tracker), false, base - least, base);
+	pool_side(pooled, nb_tracker_distribution(tracker, NB_TRANSIT_ABOVE), true, most - base, base);
+	pool_side(pooled, nb_tracker_distribution(tracker, NB_TRANSIT_BELOW), false, base - least, base);
 	if (least < pooled->min)
 		pooled->min = least;
 	if (most > pooled->max)
@@ -59,14 +59,15 @@ static void pool_stream(struct nb_histogram *pooled, const struct nb_tracker *tr
 
 static bool has_transit(const struct nb_tracker *tracker)
 {
-	return nb_tracker_transit_above(tracker)->count || nb_tracker_transit_below(tracker)->count;
+	return nb_tracker_distribution(tracker, NB_TRANSIT_ABOVE)->count ||
+	       nb_tracker_distribution(tracker, NB_TRANSIT_BELOW)->count;
 }
 
-void nb_pooled_iat(struct nb_histogram *pooled, const struct nb_table *table)
+void nb_pooled(struct nb_histogram *pooled, const struct nb_table *table, enum nb_distribution which)
 {
 	nb_histogram_reset(pooled);
 	for (uint32_t i = 0; i < nb_table_count(table); i++)
-		nb_histogram_merge(pooled, nb_tracker_iat(nb_table_tracker(table, i)));
+		nb_histogram_merge(pooled, nb_tracker_distribution(nb_table_tracker(table, i), which));
 }
 
 void nb_pooled_pdv(struct nb_histogram *pooled, const struct nb_table *table)

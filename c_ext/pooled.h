@@ -10,8 +10,8 @@
 
 /* All: the caller holds the table's lock. Count, sum, min and max are exact, buckets as exact as the trackers' own. */
 
-/* Inter-arrival times, each of one stream. */
-void nb_pooled_iat(struct nb_histogram *pooled, const struct nb_table *table);
+/* Of values that need no common base: every distribution of a tracker but its transit. */
+void nb_pooled(struct nb_histogram *pooled, const struct nb_table *table, enum nb_distribution which);
 
 /* Packet delay variation, RFC 5481 section 4.2: each packet's transit less the smallest of its stream. */
 void nb_pooled_pdv(struct nb_histogram *pooled, const struct nb_table *table);

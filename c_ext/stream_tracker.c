@@ -5,6 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "delay_factor.h"
+#include "loss_pattern.h"
+#include "reordering.h"
+#include "transit_times.h"
+
 #define WINDOW_MIN 64u
 #define WINDOW_MAX 1048576u
 #define WORD_BITS 64u
@@ -35,28 +40,39 @@
  * NextExp of RFC 4737 is last + 1: with duplicates removed first, a packet is reordered if and only if it is below
  * `last`.
  *
+ * Beside the bitmap, an open sequence has room for its stamps. They are written only where sequences are left out: of the
+ * packets on both sides of a hole, and of those that come into it late. Nobody else's are ever asked for: the packet in
+ * front of the next one in order is `latest`. So a stream without holes touches none of it. When a hole is settled, the
+ * stamps around it say how long it was (loss_pattern); a late packet finds its neighbours' transits for IPDV, and the
+ * stamp of the arrival that left it out (reordering).
+ *
  * Stamps are not trusted either: differences are taken modulo 2^64 and cannot overflow.
  */
+
+/* Of one packet; NB_NO_STAMP where there is none, or it is not of the class in use. */
+struct stamps {
+	int64_t received_ns;
+	int64_t transit_ns;
+};
+
 struct nb_tracker {
 	struct nb_tracker_config config;
-	struct nb_stream_counts counts; /* but for windows and delay_factor_max_ns, which read() fills in */
+	struct nb_stream_counts counts; /* what is counted here; read() fills in what the parts below count */
 
-	uint64_t open;     /* sequences that are still open, counted downwards from counts.last_sequence */
-	uint64_t loss_run; /* length of the run of lost sequences that the settled part ends with */
+	uint64_t open; /* sequences that are still open, counted downwards from counts.last_sequence */
+	struct stamps latest; /* of the packet with last_sequence */
+	int64_t latest_iat_ns; /* of the latest arrival; -1 none */
+	uint64_t interval_missing; /* counts.missing when the delay factor's interval began */
 
-	bool timed;                /* there was a timed arrival: first_ns and last_ns hold */
-	int64_t latest_iat_ns;     /* of the latest arrival; -1 none */
-	uint64_t windows_closed;
-	uint64_t window_end;       /* of the window in progress, in ns since first_ns */
-	bool window_in_error;      /* the one in progress */
-	bool transit_known;        /* transit_base_ns and previous_transit hold */
-	uint64_t previous_transit; /* modulo 2^64 */
+	uint64_t *bitmap; /* reorder_window bits: came. This and the next two lie in the same memory as the tracker */
+	uint64_t *copied; /* as many: came more than once */
+	struct stamps *stamps; /* reorder_window: of sequence s at s mod reorder_window, beside holes only */
+
 	struct nb_delay_factor delay_factor;
-
-	struct nb_histogram iat;
-	struct nb_histogram transit_above;
-	struct nb_histogram transit_below;
-	uint64_t bitmap[]; /* reorder_window bits */
+	struct nb_arrival_times arrivals;
+	struct nb_transit_times transits;
+	struct nb_loss_pattern losses;
+	struct nb_reordering reordering;
 };
 
 static bool is_valid(const struct nb_tracker_config *config)
@@ -69,7 +85,9 @@ static bool is_valid(const struct nb_tracker_config *config)
 
 int nb_tracker_create(struct nb_tracker **tracker, const struct nb_tracker_config *config, struct nb_error *error)
 {
+	uint32_t window = config->reorder_window, words = window / WORD_BITS;
 	struct nb_tracker *self;
+	struct nb_jump *jumps;
 
 	*tracker = NULL;
 	if (!is_valid(config))
@@ -77,15 +95,20 @@ int nb_tracker_create(struct nb_tracker **tracker, const struct nb_tracker_confi
 			       "stream tracker (the reorder window must be a power of two, 64..1048576; "
 			       "the time window above 0; the threshold and the media rate not negative)");
 
-	/* Zeroed by calloc, so that pages of buckets that are never counted in stay untouched. */
-	self = calloc(1, sizeof(*self) + config->reorder_window / 8);
+	/* Zeroed by calloc, so that what is never counted in stays untouched: histograms, stamps, jumps. */
+	self = calloc(1, sizeof(*self) + 2 * words * sizeof(*self->bitmap) + window * sizeof(*self->stamps) +
+				 window / 2 * sizeof(*jumps));
 	if (!self)
 		return nb_fail(error, -ENOMEM, "memory for a stream tracker");
 	self->config = *config;
+	self->bitmap = (uint64_t *)(self + 1);
+	self->copied = self->bitmap + words;
+	self->stamps = (struct stamps *)(self->copied + words);
+	jumps = (struct nb_jump *)(self->stamps + window);
 	self->latest_iat_ns = -1;
-	self->iat.min = UINT64_MAX;
-	self->transit_above.min = UINT64_MAX;
-	self->transit_below.min = UINT64_MAX;
+	self->losses.delta = config->loss_distance;
+	nb_reordering_init(&self->reordering, jumps, window / 2);
+	nb_arrival_times_init(&self->arrivals, config->window_ns, config->error_iat_ns);
 	nb_delay_factor_init(&self->delay_factor, config->media_rate_bps);
 	*tracker = self;
 	return 0;
@@ -96,11 +119,11 @@ void nb_tracker_destroy(struct nb_tracker *tracker)
 	free(tracker);
 }
 
-/* --- which sequences came ---------------------------------------------------------------------------------------- */
+/* --- open sequences ---------------------------------------------------------------------------------------------- */
 
-static uint64_t *word_of(struct nb_tracker *tracker, uint64_t sequence)
+static uint64_t word_index(const struct nb_tracker *tracker, uint64_t sequence)
 {
-	return &tracker->bitmap[(sequence & (tracker->config.reorder_window - 1)) / WORD_BITS];
+	return (sequence & (tracker->config.reorder_window - 1)) / WORD_BITS;
 }
 
 static uint64_t bit_of(uint64_t sequence)
@@ -108,47 +131,59 @@ static uint64_t bit_of(uint64_t sequence)
 	return UINT64_C(1) << (sequence % WORD_BITS);
 }
 
-/* Mark @sequence, which is open. Return: false when it was marked before. */
-static bool mark(struct nb_tracker *tracker, uint64_t sequence)
+static struct stamps *stamps_of(const struct nb_tracker *tracker, uint64_t sequence)
 {
-	uint64_t *word = word_of(tracker, sequence);
+	return &tracker->stamps[sequence & (tracker->config.reorder_window - 1)];
+}
 
-	if (*word & bit_of(sequence))
-		return false;
-	*word |= bit_of(sequence);
+static bool is_open(const struct nb_tracker *tracker, uint64_t sequence)
+{
+	return sequence <= tracker->counts.last_sequence && tracker->counts.last_sequence - sequence < tracker->open;
+}
+
+static bool came(const struct nb_tracker *tracker, uint64_t sequence)
+{
+	return tracker->bitmap[word_index(tracker, sequence)] & bit_of(sequence);
+}
+
+static void mark(struct nb_tracker *tracker, uint64_t sequence)
+{
+	tracker->bitmap[word_index(tracker, sequence)] |= bit_of(sequence);
+	nb_reordering_arrived(&tracker->reordering, sequence, tracker->counts.unique);
 	tracker->counts.unique++;
-	return true;
 }
 
-/* The next @length sequences above the settled ones are lost. */
-static void settle_lost(struct nb_tracker *tracker, uint64_t length)
+/* --- settling ---------------------------------------------------------------------------------------------------- */
+
+/* The next @length sequences above the settled ones, from @sequence on, came. Without holes nobody asks for stamps. */
+static void settle_received(struct nb_tracker *tracker, uint64_t sequence, uint64_t length)
 {
-	struct nb_stream_counts *counts = &tracker->counts;
+	int64_t first_ns = NB_NO_STAMP, last_ns = NB_NO_STAMP;
 
-	counts->lost += length;
-	if (!tracker->loss_run)
-		counts->loss_periods++;
-	tracker->loss_run += length;
-	if (tracker->loss_run > counts->longest_loss)
-		counts->longest_loss = tracker->loss_run;
+	if (tracker->counts.missing) {
+		first_ns = stamps_of(tracker, sequence)->received_ns;
+		last_ns = stamps_of(tracker, sequence + length - 1)->received_ns;
+	}
+	nb_loss_pattern_received(&tracker->losses, length, first_ns, last_ns);
 }
 
-/* The next @length (1..64) sequences above the settled ones are those of @bits, lowest first. */
-static void settle_word(struct nb_tracker *tracker, uint64_t bits, uint32_t length)
+/* The next @length (1..64) sequences above the settled ones, from @sequence on, are those of @bits, lowest first. */
+static void settle_word(struct nb_tracker *tracker, uint64_t sequence, uint64_t bits, uint32_t length)
 {
 	while (length) {
 		uint32_t run;
 
 		if (bits & 1) {
 			run = ~bits ? (uint32_t)__builtin_ctzll(~bits) : WORD_BITS;
-			tracker->loss_run = 0;
+			settle_received(tracker, sequence, run);
 		} else {
 			run = bits ? (uint32_t)__builtin_ctzll(bits) : length;
-			settle_lost(tracker, run < length ? run : length);
+			nb_loss_pattern_lost(&tracker->losses, run);
 		}
 		if (run >= length)
 			return;
 		bits >>= run;
+		sequence += run;
 		length -= run;
 	}
 }
@@ -169,7 +204,7 @@ static void settle_open(struct nb_tracker *tracker, uint64_t count)
 		count -= below;
 	}
 	while (count) {
-		uint64_t *word = word_of(tracker, sequence);
+		uint64_t *word = &tracker->bitmap[word_index(tracker, sequence)];
 		uint32_t offset = sequence % WORD_BITS;
 		uint32_t length = WORD_BITS - offset;
 		uint64_t taken;
@@ -177,8 +212,10 @@ static void settle_open(struct nb_tracker *tracker, uint64_t count)
 		if (length > count)
 			length = (uint32_t)count;
 		taken = (UINT64_MAX >> (WORD_BITS - length)) << offset;
-		settle_word(tracker, (*word & taken) >> offset, length);
+		settle_word(tracker, sequence, (*word & taken) >> offset, length);
 		*word &= ~taken;
+		if (tracker->counts.duplicate)
+			tracker->copied[word_index(tracker, sequence)] &= ~taken;
 		sequence += length;
 		count -= length;
 	}
@@ -196,7 +233,7 @@ static void advance(struct nb_tracker *tracker, uint64_t sequence)
 
 		settle_open(tracker, from_bitmap);
 		if (leaving > from_bitmap)
-			settle_lost(tracker, leaving - from_bitmap);
+			nb_loss_pattern_lost(&tracker->losses, leaving - from_bitmap);
 		tracker->open = tracker->config.reorder_window;
 	} else {
 		tracker->open += distance;
@@ -204,7 +241,22 @@ static void advance(struct nb_tracker *tracker, uint64_t sequence)
 	tracker->counts.last_sequence = sequence;
 }
 
-static void begin_sequences(struct nb_tracker *tracker, uint64_t sequence)
+/* --- which sequences came ---------------------------------------------------------------------------------------- */
+
+/* @sequence comes first, or leaves others out. */
+static void jump(struct nb_tracker *tracker, uint64_t sequence, const struct stamps *stamps)
+{
+	*stamps_of(tracker, sequence) = *stamps;
+	nb_reordering_jumped(&tracker->reordering, sequence, tracker->counts.unique);
+}
+
+static void count_pair(struct nb_tracker *tracker, const struct stamps *earlier, const struct stamps *later)
+{
+	if (earlier->transit_ns != NB_NO_STAMP && later->transit_ns != NB_NO_STAMP)
+		nb_transit_times_pair(&tracker->transits, earlier->transit_ns, later->transit_ns);
+}
+
+static void count_first(struct nb_tracker *tracker, uint64_t sequence, const struct stamps *stamps)
 {
 	uint64_t window = tracker->config.reorder_window;
 
@@ -212,149 +264,138 @@ static void begin_sequences(struct nb_tracker *tracker, uint64_t sequence)
 	tracker->counts.first_sequence = sequence;
 	tracker->counts.last_sequence = sequence;
 	tracker->open = sequence < window ? sequence + 1 : window;
+	jump(tracker, sequence, stamps);
+	mark(tracker, sequence);
+	tracker->latest = *stamps;
+}
+
+static void count_next(struct nb_tracker *tracker, uint64_t sequence, const struct stamps *stamps)
+{
+	uint64_t left_out = sequence - tracker->counts.last_sequence - 1;
+
+	if (left_out) {
+		*stamps_of(tracker, tracker->counts.last_sequence) = tracker->latest;
+		tracker->counts.missing += left_out;
+		advance(tracker, sequence);
+		jump(tracker, sequence, stamps);
+	} else {
+		advance(tracker, sequence);
+		count_pair(tracker, &tracker->latest, stamps);
+	}
+	mark(tracker, sequence);
+	tracker->latest = *stamps;
+}
+
+/* Below `last`, open, and the first copy: the stamps of what came next to it were kept. */
+static void count_late(struct nb_tracker *tracker, uint64_t sequence, const struct stamps *stamps)
+{
+	const struct nb_jump *jump = nb_reordering_find(&tracker->reordering, sequence);
+	int64_t jumped_ns = stamps_of(tracker, jump->sequence)->received_ns;
+	struct nb_stream_counts *counts = &tracker->counts;
+
+	counts->reordered++;
+	nb_reordering_late(&tracker->reordering, sequence, counts->unique, jump);
+	if (stamps->received_ns != NB_NO_STAMP && jumped_ns != NB_NO_STAMP)
+		nb_histogram_record(&tracker->reordering.late_ns,
+				    stamps->received_ns < jumped_ns
+					    ? 0
+					    : (uint64_t)stamps->received_ns - (uint64_t)jumped_ns);
+
+	if (is_open(tracker, sequence - 1) && came(tracker, sequence - 1))
+		count_pair(tracker, stamps_of(tracker, sequence - 1), stamps);
+	if (came(tracker, sequence + 1))
+		count_pair(tracker, stamps, stamps_of(tracker, sequence + 1));
+	*stamps_of(tracker, sequence) = *stamps;
+	mark(tracker, sequence);
+	if (sequence < counts->first_sequence) {
+		counts->missing += counts->first_sequence - sequence;
+		counts->first_sequence = sequence;
+	}
+}
+
+static void count_copy(struct nb_tracker *tracker, uint64_t sequence)
+{
+	uint64_t *copied = &tracker->copied[word_index(tracker, sequence)];
+
+	tracker->counts.duplicate++;
+	if (!(*copied & bit_of(sequence)))
+		tracker->counts.replicated++;
+	*copied |= bit_of(sequence);
 }
 
 /* Return: is this the first copy of @sequence, as far as can be told? */
-static bool count_sequence(struct nb_tracker *tracker, uint64_t sequence)
+static bool count_sequence(struct nb_tracker *tracker, uint64_t sequence, const struct stamps *stamps)
 {
-	struct nb_stream_counts *counts = &tracker->counts;
-
-	if (!counts->unique)
-		begin_sequences(tracker, sequence);
-	if (sequence > counts->last_sequence) {
-		advance(tracker, sequence);
-		return mark(tracker, sequence);
-	}
-	if (counts->last_sequence - sequence >= tracker->open) {
-		counts->beyond_window++;
+	if (!tracker->counts.unique)
+		count_first(tracker, sequence, stamps);
+	else if (sequence > tracker->counts.last_sequence)
+		count_next(tracker, sequence, stamps);
+	else if (!is_open(tracker, sequence)) {
+		tracker->counts.beyond_window++;
 		return false;
-	}
-	if (!mark(tracker, sequence)) {
-		counts->duplicate++;
+	} else if (came(tracker, sequence)) {
+		count_copy(tracker, sequence);
 		return false;
+	} else {
+		count_late(tracker, sequence, stamps);
 	}
-	if (sequence < counts->last_sequence)
-		counts->reordered++;
-	if (sequence < counts->first_sequence)
-		counts->first_sequence = sequence;
 	return true;
 }
 
 /* --- when they came ---------------------------------------------------------------------------------------------- */
 
-/* Modulo 2^64 read as a signed number. */
-static int64_t signed_of(uint64_t difference)
-{
-	return (int64_t)difference;
-}
-
-static uint64_t magnitude(uint64_t difference)
-{
-	return signed_of(difference) < 0 ? 0 - difference : difference;
-}
-
 /*
- * A long silence closes many windows at once. They were without arrivals, so none of them is in error but the one that
- * it ends in.
+ * What this packet showed to be missing belongs to the interval that it belongs to: where it closes one, to the next.
+ * The delay factor must be told of the packet before arrivals are.
  */
-static void advance_window(struct nb_tracker *tracker, int64_t received_ns)
-{
-	uint64_t length = (uint64_t)tracker->config.window_ns;
-	uint64_t offset = (uint64_t)received_ns - (uint64_t)tracker->counts.first_ns;
-	uint64_t closing;
-
-	if (received_ns < tracker->counts.first_ns || offset < tracker->window_end)
-		return;
-	closing = (offset - tracker->window_end) / length + 1;
-	tracker->windows_closed += closing;
-	if (__builtin_add_overflow(tracker->window_end, closing * length, &tracker->window_end))
-		tracker->window_end = UINT64_MAX;
-	tracker->window_in_error = false;
-}
-
-static void count_iat(struct nb_tracker *tracker, int64_t received_ns)
+static void count_interval(struct nb_tracker *tracker, int64_t received_ns, uint32_t bytes)
 {
 	struct nb_stream_counts *counts = &tracker->counts;
-	uint64_t iat = (uint64_t)received_ns - (uint64_t)counts->last_ns;
+	uint64_t missing = tracker->arrivals.missing;
 
-	if (received_ns < counts->last_ns) {
-		counts->clock_backwards++;
-		iat = 0;
-	}
-	nb_histogram_record(&tracker->iat, iat);
-	tracker->latest_iat_ns = iat > INT64_MAX ? INT64_MAX : (int64_t)iat;
-	if (iat > (uint64_t)tracker->config.error_iat_ns && !tracker->window_in_error) {
-		tracker->window_in_error = true;
-		counts->iat_error_windows++;
-	}
-}
-
-static void count_time(struct nb_tracker *tracker, int64_t received_ns, uint32_t bytes)
-{
-	struct nb_stream_counts *counts = &tracker->counts;
-
-	if (tracker->timed) {
-		advance_window(tracker, received_ns);
-		count_iat(tracker, received_ns);
-	} else {
-		tracker->timed = true;
-		counts->first_ns = received_ns;
-		tracker->window_end = (uint64_t)tracker->config.window_ns;
-	}
-	counts->last_ns = received_ns;
 	nb_delay_factor_packet(&tracker->delay_factor, received_ns, bytes);
+	if (counts->intervals == tracker->delay_factor.intervals)
+		return;
+	counts->intervals = tracker->delay_factor.intervals;
+	counts->interval_missing_last = missing - tracker->interval_missing;
+	if (counts->interval_missing_last > counts->interval_missing_max)
+		counts->interval_missing_max = counts->interval_missing_last;
+	tracker->interval_missing = missing;
 }
-
-static void count_transit(struct nb_tracker *tracker, int64_t sent_ns, int64_t received_ns)
-{
-	struct nb_stream_counts *counts = &tracker->counts;
-	uint64_t transit = (uint64_t)received_ns - (uint64_t)sent_ns;
-	uint64_t relative;
-
-	if (!tracker->transit_known) {
-		tracker->transit_known = true;
-		counts->transit_base_ns = signed_of(transit);
-		counts->transit_min_ns = signed_of(transit);
-		counts->transit_max_ns = signed_of(transit);
-	} else {
-		double distance = (double)magnitude(transit - tracker->previous_transit);
-
-		counts->jitter_ns += (distance - counts->jitter_ns) / 16;
-		if (counts->jitter_ns > counts->jitter_max_ns)
-			counts->jitter_max_ns = counts->jitter_ns;
-	}
-	tracker->previous_transit = transit;
-	if (signed_of(transit) < counts->transit_min_ns)
-		counts->transit_min_ns = signed_of(transit);
-	if (signed_of(transit) > counts->transit_max_ns)
-		counts->transit_max_ns = signed_of(transit);
-
-	relative = transit - (uint64_t)counts->transit_base_ns;
-	if (signed_of(relative) >= 0)
-		nb_histogram_record(&tracker->transit_above, relative);
-	else
-		nb_histogram_record(&tracker->transit_below, magnitude(relative));
-}
-
-/* --- the interface ----------------------------------------------------------------------------------------------- */
 
 void nb_tracker_raw(struct nb_tracker *tracker, int64_t received_ns, uint32_t bytes, bool timed)
 {
 	tracker->counts.packets++;
 	tracker->counts.bytes += bytes;
 	tracker->latest_iat_ns = -1;
-	if (timed)
-		count_time(tracker, received_ns, bytes);
+	if (!timed)
+		return;
+	count_interval(tracker, received_ns, bytes);
+	nb_arrival_times_record(&tracker->arrivals, received_ns, bytes, tracker->counts.missing);
+	tracker->latest_iat_ns = tracker->arrivals.latest_iat_ns;
+}
+
+void nb_tracker_unstamped(struct nb_tracker *tracker, uint64_t sequence, int64_t received_ns, uint32_t bytes,
+			  bool timed)
+{
+	struct stamps stamps = { .received_ns = timed ? received_ns : NB_NO_STAMP, .transit_ns = NB_NO_STAMP };
+
+	count_sequence(tracker, sequence, &stamps);
+	nb_tracker_raw(tracker, received_ns, bytes, timed);
 }
 
 void nb_tracker_sequenced(struct nb_tracker *tracker, uint64_t sequence, int64_t sent_ns, int64_t received_ns,
 			  uint32_t bytes, bool timed)
 {
-	bool first_copy = count_sequence(tracker, sequence);
+	struct stamps stamps = { .received_ns = NB_NO_STAMP, .transit_ns = NB_NO_STAMP };
 
+	if (timed) {
+		stamps.received_ns = received_ns;
+		stamps.transit_ns = (int64_t)((uint64_t)received_ns - (uint64_t)sent_ns);
+	}
+	if (count_sequence(tracker, sequence, &stamps) && timed)
+		nb_transit_times_record(&tracker->transits, stamps.transit_ns);
 	nb_tracker_raw(tracker, received_ns, bytes, timed);
-	if (timed && first_copy)
-		count_transit(tracker, sent_ns, received_ns);
 }
 
 void nb_tracker_stamp(struct nb_tracker *tracker, unsigned int stamp_class)
@@ -363,16 +404,37 @@ void nb_tracker_stamp(struct nb_tracker *tracker, unsigned int stamp_class)
 		tracker->counts.stamps[stamp_class]++;
 }
 
+/* A hole above what is settled here has the latest packet on its lower side. */
 void nb_tracker_finish(struct nb_tracker *tracker)
 {
+	if (tracker->counts.unique)
+		*stamps_of(tracker, tracker->counts.last_sequence) = tracker->latest;
 	settle_open(tracker, tracker->open);
+	tracker->losses.before_ns = tracker->latest.received_ns;
 }
+
+/* --- reading ----------------------------------------------------------------------------------------------------- */
 
 void nb_tracker_read(const struct nb_tracker *tracker, struct nb_stream_counts *counts)
 {
 	*counts = tracker->counts;
-	counts->windows = tracker->windows_closed + tracker->timed;
+	counts->three_reordered = tracker->reordering.three_reordered;
+	counts->lost = tracker->losses.lost;
+	counts->loss_periods = tracker->losses.periods;
+	counts->longest_loss = tracker->losses.longest;
+	counts->noticeable_losses = tracker->losses.noticeable;
+	counts->first_ns = tracker->arrivals.first_ns;
+	counts->last_ns = tracker->arrivals.last_ns;
+	counts->clock_backwards = tracker->arrivals.clock_backwards;
+	counts->windows = nb_arrival_times_windows(&tracker->arrivals);
+	counts->iat_error_windows = tracker->arrivals.error_windows;
+	counts->jitter_ns = tracker->transits.jitter_ns;
+	counts->jitter_max_ns = tracker->transits.jitter_max_ns;
+	counts->transit_base_ns = tracker->transits.base_ns;
+	counts->transit_min_ns = tracker->transits.min_ns;
+	counts->transit_max_ns = tracker->transits.max_ns;
 	counts->delay_factor_max_ns = tracker->delay_factor.max_ns;
+	counts->delay_factor_last_ns = tracker->delay_factor.last_ns;
 }
 
 int64_t nb_tracker_latest_iat(const struct nb_tracker *tracker)
@@ -380,17 +442,37 @@ int64_t nb_tracker_latest_iat(const struct nb_tracker *tracker)
 	return tracker->latest_iat_ns;
 }
 
-const struct nb_histogram *nb_tracker_iat(const struct nb_tracker *tracker)
+const struct nb_histogram *nb_tracker_distribution(const struct nb_tracker *tracker, enum nb_distribution which)
 {
-	return &tracker->iat;
+	switch (which) {
+	case NB_TRANSIT_ABOVE:
+		return &tracker->transits.above;
+	case NB_TRANSIT_BELOW:
+		return &tracker->transits.below;
+	case NB_IPDV_ABOVE:
+		return &tracker->transits.ipdv_above;
+	case NB_IPDV_BELOW:
+		return &tracker->transits.ipdv_below;
+	case NB_LOSS_LENGTH_PACKETS:
+		return &tracker->losses.length_packets;
+	case NB_LOSS_LENGTH_NS:
+		return &tracker->losses.length_ns;
+	case NB_LOSS_BETWEEN_PACKETS:
+		return &tracker->losses.between_packets;
+	case NB_LOSS_BETWEEN_NS:
+		return &tracker->losses.between_ns;
+	case NB_REORDER_EXTENT_PACKETS:
+		return &tracker->reordering.extent;
+	case NB_REORDER_LATE_NS:
+		return &tracker->reordering.late_ns;
+	case NB_IAT:
+	case NB_DISTRIBUTIONS:
+		break;
+	}
+	return &tracker->arrivals.iat;
 }
 
-const struct nb_histogram *nb_tracker_transit_above(const struct nb_tracker *tracker)
+uint32_t nb_tracker_windows(const struct nb_tracker *tracker, struct nb_time_window windows[NB_WINDOWS_KEPT])
 {
-	return &tracker->transit_above;
-}
-
-const struct nb_histogram *nb_tracker_transit_below(const struct nb_tracker *tracker)
-{
-	return &tracker->transit_below;
+	return nb_arrival_times_kept(&tracker->arrivals, windows);
 }

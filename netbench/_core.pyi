@@ -31,6 +31,7 @@ class StreamTable:
         window_ns: int = 1_000_000_000,
         error_iat_ns: int = 45_000_000,
         media_rate_bps: float = 0.0,
+        loss_distance: int = 99,  # RFC 3357 section 6.1: a loss at most so far behind the one before is noticeable
         series_ns: int = 0,
         series_points: int = 4096,
         log_capacity: int = 0,
@@ -44,21 +45,28 @@ class StreamTable:
     def totals(self) -> dict[str, int]:
         """Keys of struct nb_table_totals; stamps as stamps_user, stamps_kernel, stamps_hardware; and streams."""
 
-    def streams(self, *, histograms: bool = False) -> list[dict[str, object]]:
+    def streams(self, *, histograms: bool = False, windows: bool = False) -> list[dict[str, object]]:
         """One dict a stream, in order of first arrival.
 
-        Keys: those of struct nb_stream_counts (stamps as stamps_user …; delay_factor_max_ns None when there is none; jitter_ns,
-        jitter_max_ns float), probe (bool), session, stream, source, destination (text), source_port, destination_port,
-        iat_ns, transit_ns: {count, min, max, mean, p50, p99, p99_9} or None when empty (transit is receive - send, absolute).
-        With histograms: iat_histogram, transit_above_histogram, transit_below_histogram (HistogramData; relative to
-        transit_base_ns).
+        Keys: those of struct nb_stream_counts (stamps as stamps_user …; delay_factor_max_ns and delay_factor_last_ns None when there
+        is none; jitter_ns, jitter_max_ns float), probe (bool), session, stream, source, destination (text), source_port,
+        destination_port.
+        Distributions in short, {count, min, max, mean, p50, p99, p99_9} or None when empty: iat_ns; transit_ns (receive - send,
+        absolute); ipdv_ns (signed); loss_length_packets, loss_length_ns, loss_between_packets, loss_between_ns;
+        reorder_extent_packets, reorder_late_ns (enum nb_distribution says what each is).
+        With histograms, HistogramData of each distribution under its name with _histogram: iat, transit_above, transit_below
+        (relative to transit_base_ns), ipdv_above, ipdv_below, loss_…, reorder_….
+        With windows, kept_windows: the newest windows of window_ns in which anything came, oldest first; each with the keys of
+        struct nb_time_window.
         """
 
     def histogram(self, name: str) -> HistogramData | None:
         """One distribution over all streams, by its name.
 
         "iat"; "pdv" (RFC 5481: transit less the smallest of its stream); "transit" (receive - send; None when a packet came before
-        it was sent, by the clocks); "delivery" (stamp to the application's hands).
+        it was sent, by the clocks); "delivery" (stamp to the application's hands); "ipdv_above", "ipdv_below" (RFC 5481 section 4.1,
+        differences at or above 0, and the size of those below it); "loss_length_packets", "loss_length_ns", "loss_between_packets",
+        "loss_between_ns" (RFC 3357); "reorder_extent_packets", "reorder_late_ns" (RFC 4737).
         """
 
     def series(self) -> list[dict[str, int]]:

@@ -85,7 +85,7 @@ static void test_two_streams(void **state)
 	assert_int_equal(pooled.buckets[nb_histogram_index(0)], 2);
 	assert_int_equal(pooled.buckets[nb_histogram_index(20)], 1);
 
-	nb_pooled_iat(&pooled, table);
+	nb_pooled(&pooled, table, NB_IAT);
 	assert_int_equal(pooled.count, 3);
 	assert_int_equal(pooled.sum, 980 + 1040 + 21);
 	nb_table_destroy(table);
@@ -132,7 +132,7 @@ static void test_of_nothing_there_is_nothing(void **state)
 	struct nb_histogram pooled;
 
 	(void)state;
-	nb_pooled_iat(&pooled, table);
+	nb_pooled(&pooled, table, NB_IAT);
 	assert_int_equal(pooled.count, 0);
 	nb_pooled_pdv(&pooled, table);
 	assert_int_equal(pooled.count, 0);

@@ -259,6 +259,97 @@ static void test_arrivals_after_finish_are_counted(void **state)
 	assert_int_equal(counts.longest_loss, 1);
 }
 
+static void test_replicated_packets(void **state)
+{
+	struct nb_tracker *tracker = create(&ordinary);
+	struct nb_stream_counts counts;
+
+	(void)state;
+	FEED(tracker, 0, 0, 0, 1, 2, 2); /* three copies beyond the first, of two packets */
+	for (uint64_t sequence = 3; sequence < 200; sequence++)
+		FEED(tracker, sequence);
+	FEED(tracker, 192, 192); /* the bit of 0, 64, 128 */
+	counts = finish(tracker);
+	assert_int_equal(counts.duplicate, 5);
+	assert_int_equal(counts.replicated, 3);
+}
+
+/* Missing is what was left out, late or lost: known at once, and the same in the end. */
+static void test_missing_is_late_or_lost(void **state)
+{
+	struct nb_tracker *tracker = create(&ordinary);
+	struct nb_stream_counts counts;
+
+	(void)state;
+	FEED(tracker, 10, 13);
+	assert_int_equal(read_counts(tracker).missing, 2);
+	FEED(tracker, 12);
+	assert_int_equal(read_counts(tracker).missing, 2);
+	FEED(tracker, 7); /* 8 and 9 are missing from now on, and 7 was late */
+	assert_int_equal(read_counts(tracker).missing, 5);
+	counts = finish(tracker);
+	assert_int_equal(counts.lost, 3);
+	assert_int_equal(counts.reordered, 2);
+}
+
+/* Extent and late time: 4 comes four arrivals and 62 ms after 5, the earliest above it. */
+static void test_how_late(void **state)
+{
+	static const struct {
+		uint64_t sequence;
+		int64_t at_ms;
+	} arrivals[] = { { 3, 108 }, { 5, 148 }, { 6, 168 }, { 7, 188 }, { 8, 208 }, { 4, 210 }, { 9, 228 } };
+	struct nb_tracker *tracker = create(&ordinary);
+	const struct nb_histogram *late = nb_tracker_distribution(tracker, NB_REORDER_LATE_NS);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(arrivals) / sizeof(*arrivals); i++)
+		nb_tracker_unstamped(tracker, arrivals[i].sequence, START + arrivals[i].at_ms * MS, 100, true);
+	assert_int_equal(nb_tracker_distribution(tracker, NB_REORDER_EXTENT_PACKETS)->max, 4);
+	assert_int_equal(late->count, 1);
+	assert_int_equal(late->max, 62 * MS);
+	assert_int_equal(nb_tracker_distribution(tracker, NB_TRANSIT_ABOVE)->count, 0);
+	assert_int_equal(nb_tracker_distribution(tracker, NB_IPDV_ABOVE)->count, 0);
+	assert_int_equal(read_counts(tracker).three_reordered, 1);
+	finish(tracker);
+}
+
+/* The stamps around a hole are kept until it is settled, however the window gets there. */
+static void test_loss_periods_in_time(void **state)
+{
+	struct nb_tracker *tracker = create(&ordinary);
+	const struct nb_histogram *length = nb_tracker_distribution(tracker, NB_LOSS_LENGTH_NS);
+	const struct nb_histogram *between = nb_tracker_distribution(tracker, NB_LOSS_BETWEEN_NS);
+
+	(void)state;
+	for (uint64_t sequence = 0; sequence < 1000; sequence++) {
+		/* 100..109 are lost, 300..499 (more than the window), 990; 105 comes late. */
+		bool lost = (sequence >= 100 && sequence < 110) || (sequence >= 300 && sequence < 500) ||
+			    sequence == 990;
+
+		if (sequence == 120)
+			nb_tracker_unstamped(tracker, 105, START + 119 * MS + MS / 2, 100, true);
+		if (!lost)
+			nb_tracker_unstamped(tracker, sequence, START + (int64_t)sequence * MS, 100, true);
+	}
+	nb_tracker_finish(tracker);
+	/* 99 -> 105 took 20.5 ms; 105 -> 110 the wrong way round; 299 -> 500 201 ms; 989 -> 991 2 ms. */
+	assert_int_equal(nb_tracker_distribution(tracker, NB_LOSS_LENGTH_PACKETS)->count, 4);
+	assert_int_equal(nb_tracker_distribution(tracker, NB_LOSS_LENGTH_PACKETS)->sum, 5 + 4 + 200 + 1);
+	assert_int_equal(length->count, 3);
+	assert_int_equal(length->sum, 20 * MS + MS / 2 + 201 * MS + 2 * MS);
+	/* 105 alone 0 ms; 110 -> 299; 500 -> 989. */
+	assert_int_equal(between->count, 3);
+	assert_int_equal(between->sum, 189 * MS + 489 * MS);
+
+	/* After finish: the hole that follows has 999 below it. */
+	nb_tracker_unstamped(tracker, 1001, START + 1001 * MS, 100, true);
+	nb_tracker_finish(tracker);
+	assert_int_equal(length->count, 4);
+	assert_int_equal(length->sum, 20 * MS + MS / 2 + 201 * MS + 2 * MS + 2 * MS);
+	finish(tracker);
+}
+
 /* --- the model ---------------------------------------------------------------------------------------------------- */
 
 #define MODEL_SEQUENCES 6000
@@ -269,7 +360,8 @@ struct model {
 	bool seen[MODEL_SEQUENCES];
 	bool closed[MODEL_SEQUENCES]; /* no longer open */
 	uint64_t highest;
-	uint64_t packets, duplicate, reordered, beyond_window;
+	uint64_t packets, duplicate, replicated, reordered, beyond_window;
+	bool copied[MODEL_SEQUENCES];
 };
 
 static void model_arrival(struct model *model, uint64_t sequence)
@@ -280,9 +372,11 @@ static void model_arrival(struct model *model, uint64_t sequence)
 		model->closed[old] = true;
 	if (model->closed[sequence])
 		model->beyond_window++;
-	else if (model->seen[sequence])
+	else if (model->seen[sequence]) {
 		model->duplicate++;
-	else if (sequence < model->highest)
+		model->replicated += !model->copied[sequence];
+		model->copied[sequence] = true;
+	} else if (sequence < model->highest)
 		model->reordered++;
 	if (!model->closed[sequence])
 		model->seen[sequence] = true;
@@ -315,6 +409,7 @@ static void assert_like_model(const struct model *model, const struct nb_tracker
 	assert_int_equal(counts.packets, model->packets);
 	assert_int_equal(counts.unique, unique);
 	assert_int_equal(counts.duplicate, model->duplicate);
+	assert_int_equal(counts.replicated, model->replicated);
 	assert_int_equal(counts.reordered, model->reordered);
 	assert_int_equal(counts.beyond_window, model->beyond_window);
 	assert_int_equal(counts.lost, lost);
@@ -396,6 +491,7 @@ static void test_like_the_model(void **state)
 		nb_tracker_finish(tracker);
 		model_finish(&model);
 		assert_like_model(&model, tracker);
+		assert_int_equal(read_counts(tracker).missing, read_counts(tracker).lost + model.reordered);
 		finish(tracker);
 	}
 }
@@ -466,9 +562,9 @@ static void test_jitter_and_transit(void **state)
 	assert_int_equal(counts.transit_base_ns, 100 * MS);
 	assert_int_equal(counts.transit_min_ns, 100 * MS);
 	assert_int_equal(counts.transit_max_ns, 116 * MS);
-	assert_int_equal(nb_tracker_transit_above(tracker)->count, 5);
-	assert_int_equal(nb_tracker_transit_above(tracker)->max, 16 * MS);
-	assert_int_equal(nb_tracker_transit_below(tracker)->count, 0);
+	assert_int_equal(nb_tracker_distribution(tracker, NB_TRANSIT_ABOVE)->count, 5);
+	assert_int_equal(nb_tracker_distribution(tracker, NB_TRANSIT_ABOVE)->max, 16 * MS);
+	assert_int_equal(nb_tracker_distribution(tracker, NB_TRANSIT_BELOW)->count, 0);
 	finish(tracker);
 }
 
@@ -485,9 +581,9 @@ static void test_transit_of_clocks_that_disagree(void **state)
 	assert_true(fabs(counts.jitter_ns - 33.0 / 16) < 1e-9);
 	assert_int_equal(counts.transit_base_ns, START - 1000);
 	assert_int_equal(counts.transit_min_ns, START - 1033);
-	assert_int_equal(nb_tracker_transit_above(tracker)->count, 1);
-	assert_int_equal(nb_tracker_transit_below(tracker)->count, 1);
-	assert_int_equal(nb_tracker_transit_below(tracker)->max, 33);
+	assert_int_equal(nb_tracker_distribution(tracker, NB_TRANSIT_ABOVE)->count, 1);
+	assert_int_equal(nb_tracker_distribution(tracker, NB_TRANSIT_BELOW)->count, 1);
+	assert_int_equal(nb_tracker_distribution(tracker, NB_TRANSIT_BELOW)->max, 33);
 	finish(tracker);
 }
 
@@ -532,7 +628,9 @@ static void test_hostile_stamps(void **state)
 		for (uint64_t sent = 0; sent < 8; sent++)
 			nb_tracker_sequenced(tracker, received * 8 + sent, stamps[sent], stamps[received], 100, true);
 	assert_int_equal(nb_tracker_iat(tracker)->count, 63);
-	assert_int_equal(nb_tracker_transit_above(tracker)->count + nb_tracker_transit_below(tracker)->count, 64);
+	assert_int_equal(nb_tracker_distribution(tracker, NB_TRANSIT_ABOVE)->count +
+				 nb_tracker_distribution(tracker, NB_TRANSIT_BELOW)->count,
+			 64);
 	counts = finish(tracker);
 	assert_int_equal(counts.unique, 64);
 	assert_true(counts.iat_error_windows <= counts.windows);
@@ -551,8 +649,8 @@ static void test_untimed_arrivals_have_no_times(void **state)
 	}
 	nb_tracker_stamp(tracker, 3); /* no such class */
 	assert_int_equal(nb_tracker_iat(tracker)->count, 0);
-	assert_int_equal(nb_tracker_transit_above(tracker)->count, 0);
-	assert_int_equal(nb_tracker_transit_below(tracker)->count, 0);
+	assert_int_equal(nb_tracker_distribution(tracker, NB_TRANSIT_ABOVE)->count, 0);
+	assert_int_equal(nb_tracker_distribution(tracker, NB_TRANSIT_BELOW)->count, 0);
 	counts = finish(tracker);
 	assert_int_equal(counts.unique, 100);
 	assert_int_equal(counts.stamps[2], 100);
@@ -579,6 +677,35 @@ static void test_delay_factor_of_a_constant_rate(void **state)
 	assert_int_equal(counts.packets, 2000);
 	assert_true(fabs(counts.delay_factor_max_ns - 1052800) < 1e-3);
 	nb_tracker_destroy(tracker);
+}
+
+/* 1316 bytes every 1.0528 ms; in the second second five are left out, of which two come late, and in the third one. */
+static void test_missing_per_interval(void **state)
+{
+	struct nb_tracker_config config = ordinary;
+	struct nb_stream_counts counts;
+	struct nb_tracker *tracker;
+
+	(void)state;
+	config.media_rate_bps = 10e6;
+	tracker = create(&config);
+	for (int64_t i = 0; i < 4000; i++) {
+		bool left_out = (i >= 1200 && i < 1205) || i == 2500;
+
+		if (!left_out)
+			nb_tracker_unstamped(tracker, (uint64_t)i, START + i * 1052800, 1316, true);
+		if (i == 1210)
+			for (uint64_t late = 1201; late <= 1202; late++)
+				nb_tracker_unstamped(tracker, late, START + i * 1052800 + 1000, 1316, true);
+	}
+	counts = read_counts(tracker);
+	assert_int_equal(counts.intervals, 4);
+	assert_int_equal(counts.interval_missing_max, 5);
+	assert_int_equal(counts.interval_missing_last, 0);
+	assert_int_equal(counts.missing, 6);
+	assert_true(fabs(counts.delay_factor_last_ns - 1052800) < 1e-3);
+	assert_true(counts.delay_factor_max_ns > counts.delay_factor_last_ns);
+	finish(tracker);
 }
 
 static void test_wrong_configurations_are_refused(void **state)
@@ -620,6 +747,10 @@ int main(void)
 		cmocka_unit_test(test_huge_jumps_cost_no_more_than_the_window),
 		cmocka_unit_test(test_the_highest_sequence_there_is),
 		cmocka_unit_test(test_arrivals_after_finish_are_counted),
+		cmocka_unit_test(test_replicated_packets),
+		cmocka_unit_test(test_missing_is_late_or_lost),
+		cmocka_unit_test(test_how_late),
+		cmocka_unit_test(test_loss_periods_in_time),
 		cmocka_unit_test(test_like_the_model),
 		cmocka_unit_test(test_iat_is_of_all_arrivals),
 		cmocka_unit_test(test_a_clock_that_steps_back),
@@ -629,6 +760,7 @@ int main(void)
 		cmocka_unit_test(test_hostile_stamps),
 		cmocka_unit_test(test_untimed_arrivals_have_no_times),
 		cmocka_unit_test(test_delay_factor_of_a_constant_rate),
+		cmocka_unit_test(test_missing_per_interval),
 		cmocka_unit_test(test_wrong_configurations_are_refused),
 	};
 
