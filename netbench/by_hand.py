@@ -28,6 +28,14 @@ def run_by_hand(
     Raises:
         NetbenchError: it could not do its job.
     """
+    result, _, interrupted = run_with_log(name, job, on_ready, on_progress)
+    return result, interrupted
+
+
+def run_with_log(
+    name: str, job: Job, on_ready: Callable[[], None], on_progress: Callable[[dict[str, Any]], None]
+) -> tuple[dict[str, Any], bytes, bool]:
+    """As run_by_hand(), with the packet log between the result and whether Ctrl-C ended it."""
     with AgentClient(name, job, on_progress=on_progress) as agent:
         interrupted = False
         try:
@@ -39,4 +47,4 @@ def run_by_hand(
             interrupted = True
             agent.stop()
             result = agent.result(_RESULT_TIMEOUT_S)
-        return result, interrupted
+        return result, agent.packet_log, interrupted

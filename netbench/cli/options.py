@@ -10,6 +10,8 @@ from netbench.plans.quantities import parse_bitrate, parse_duration
 from netbench.protocol import StreamSpec
 
 DEFAULT_PORT = 5004
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<prefix>(?:[kKmMgG]i?)?)[bB]?")
+_SIZE_PREFIX = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 _TARGET = re.compile(r"(?:(?P<source>[^,@:]+)[,@])?(?P<host>[^,@:]+)(?::(?P<port>\d+))?")
 
 
@@ -26,6 +28,19 @@ def duration_s(text: str, option: str = "-t/--duration") -> float:
     if seconds < 0:
         raise UsageError(f"{option}: {text!r} is below zero")
     return seconds
+
+
+def octets(text: str, option: str) -> int:
+    """Bytes of a size as typed: `4096`, `100M`, `1.5G`, `64MB` (decimal), `64Mi`, `64MiB` (binary).
+
+    Raises:
+        UsageError: it is none, or zero.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    size = round(float(match["number"]) * _SIZE_PREFIX[match["prefix"].lower()]) if match else 0
+    if size <= 0:
+        raise UsageError(f"{option}: {text!r} is no size; type 100M, 1.5G or 64Mi")
+    return size
 
 
 def bits_per_second(text: str, option: str = "-b/--bitrate") -> float:
@@ -59,7 +74,7 @@ def stream_specs(targets: list[str], default_port: int, count: int) -> tuple[Str
             )
             continue
         port = int(match["port"] or default_port)
-        if not 1 <= port <= 65_535:
+        if match["port"] and not 1 <= port <= 65_535:
             mistakes.append(f"{text!r}: port {port} is not in 1..65535")
         addresses = {}
         for role in ("source", "host"):
