@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from netbench.protocol import AnalyzeJob, FactsJob, FloorJob, Job, ReceiveJob, SendJob, decode_job
+from netbench.protocol import AnalyzeJob, CaptureJob, FactsJob, FloorJob, Job, ReceiveJob, SendJob, decode_job
 
 if TYPE_CHECKING:
     from netbench.capture.backend import CaptureBackend
@@ -113,6 +113,8 @@ def _do(job: Job, commands: Commands) -> None:
         _receive(job, commands)
     elif isinstance(job, AnalyzeJob):
         _analyze(job, commands)
+    elif isinstance(job, CaptureJob):
+        _capture(job, commands)
     elif isinstance(job, FloorJob):
         _floor(job)
     elif isinstance(job, FactsJob):
@@ -225,6 +227,16 @@ def _stop_when_quiet(backend: CaptureBackend, table: StreamTable, quiet_s: float
         backend.stop()
 
 
+def _capture(job: CaptureJob, commands: Commands) -> None:
+    from netbench.capture.recording import Recording
+
+    recording = Recording(job)
+    commands.on_stop(recording.stop)
+    emit("ready")
+    _work(lambda: recording.run(job.duration_ns), recording.books)
+    emit("result", recording.result())
+
+
 def _floor(job: FloorJob) -> None:
     from netbench import core
     from netbench.capture.socket import SocketBackend
@@ -335,8 +347,11 @@ def _refusal(job: Job, error: OSError) -> dict[str, Any]:
     what = str(error.strerror or error)
     reason = os.strerror(number) if number else ""
     message = what if reason and what.endswith(reason) else f"{what}: {reason}" if reason else what
-    remedy = _REMEDIES.get(number)
-    kind = "usage" if number in _USAGE_ERRNOS else "cannot_run"
+    remedies, usage = _REMEDIES, _USAGE_ERRNOS
+    if isinstance(job, CaptureJob):
+        remedies, usage = _REMEDIES | _FILE_REMEDIES, _USAGE_ERRNOS | _FILE_REMEDIES.keys() - {errno.ENOSPC, errno.EROFS}
+    remedy = remedies.get(number)
+    kind = "usage" if number in usage else "cannot_run"
     return {"kind": kind, "message": f"cannot {message}", "remedy": remedy, "errno": number or None}
 
 
@@ -353,6 +368,16 @@ _REMEDIES = {
     errno.ENETUNREACH: "name the interface: -i NAME; or add a route: ip route add 224.0.0.0/4 dev NAME",
     errno.ENOPKG: "pip install zstandard; or decompress it first: zstd -d FILE",
     errno.ENOMEM: "ask for a smaller ring, or raise the memory limit of this place",
+}
+_FILE_REMEDIES = {
+    errno.EEXIST: "write to another file (-w), or replace it: --force",
+    errno.ENOENT: "make its folder first: mkdir -p FOLDER; or write elsewhere: -w FILE",
+    errno.ENOTDIR: "write elsewhere: -w FILE",
+    errno.EISDIR: "name a file in it: -w FOLDER/capture.pcapng",
+    errno.EACCES: "write to a folder of your own: -w FILE",
+    errno.ENOSPC: "free some space, or write elsewhere: -w FILE",
+    errno.EROFS: "write elsewhere: -w FILE",
+    errno.ENOPKG: "pip install pcapy-ng; or capture without a filter",
 }
 
 

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 Backend = Literal["socket", "ring", "pcap"]
 Method = Literal["socket", "frame"]
+Envelope = Literal["raw", "mpegts", "rtp", "rtp-mpegts"]
 ErrorKind = Literal["usage", "cannot_run", "failed"]
 
 
@@ -50,8 +51,31 @@ class Faults:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """A written schedule instead of a rate; netbench.traffic.schedule packs and unpacks it.
+
+    Attributes:
+        turns: how many packets it has, over all streams together.
+        gaps: int64, little endian, by zlib and base64: time of each from the one before (the first: from the start), ns.
+        streams: uint32, little endian, by zlib and base64: index of each one's stream; empty: streams take turns.
+    """
+
+    turns: int
+    gaps: str
+    streams: str = ""
+
+
+@dataclass(frozen=True)
 class SendJob:
-    """Send probes. Rate and packets count turns over all streams together."""
+    """Send probes. Rate and packets count turns over all streams together.
+
+    Attributes:
+        packets: 0: endless, or the whole of a written schedule.
+        payload_bytes: of the UDP payload with its envelope.
+        envelope: what surrounds the probe: nothing, MPEG-TS, RTP, or MPEG-TS in RTP.
+        rtp_first_sequence: of each stream; its SSRC is session xor stream.
+        schedule: then rate_pps is 0 and burst is 1.
+    """
 
     streams: tuple[StreamSpec, ...]
     rate_pps: float
@@ -66,6 +90,9 @@ class SendJob:
     ttl: int = 1
     dscp: int = 0
     next_hop: str | None = None
+    envelope: Envelope = "raw"
+    rtp_first_sequence: int = 0
+    schedule: Schedule | None = None
     faults: Faults = field(default_factory=Faults)
     read_counters: bool = True
     kind: Literal["send"] = "send"
@@ -131,6 +158,43 @@ class AnalyzeJob:
 
 
 @dataclass(frozen=True)
+class CaptureJob:
+    """Write the frames of an interface to capture files.
+
+    Attributes:
+        path: absolute; with rotation its name gets a number.
+        listens: only these groups or hosts (port 0: any port); groups are joined where `join` says so. Empty: whatever `port` and
+            `expression` let through.
+        port: only this UDP destination port, where `listens` names none; 0: any.
+        expression: a BPF expression beside these.
+        snapshot_bytes: kept of a frame; 0: all.
+        rotate_bytes: size of a file; rotate_ns: time that its packets cover; 0: no limit. Needed for `files`.
+        files: keep the newest so many; 0: all.
+        packets: end after so many; 0: no limit.
+        duration_ns: 0: until `stop`.
+        ring_blocks: MiB between kernel and file; 0: 64.
+    """
+
+    interface: str
+    path: str
+    format: Literal["pcap", "pcapng"] = "pcapng"
+    listens: tuple[StreamSpec, ...] = ()
+    port: int = 0
+    expression: str = ""
+    join: bool = True
+    snapshot_bytes: int = 0
+    rotate_bytes: int = 0
+    rotate_ns: int = 0
+    files: int = 0
+    packets: int = 0
+    duration_ns: int = 0
+    ring_blocks: int = 0
+    incoming_only: bool = False
+    overwrite: bool = False
+    kind: Literal["capture"] = "capture"
+
+
+@dataclass(frozen=True)
 class FloorJob:
     """Measure what this place costs before any packet moves, then what a paced stream over loopback looks like."""
 
@@ -149,7 +213,7 @@ class FactsJob:
     kind: Literal["facts"] = "facts"
 
 
-Job = SendJob | ReceiveJob | AnalyzeJob | FloorJob | FactsJob
+Job = SendJob | ReceiveJob | AnalyzeJob | CaptureJob | FloorJob | FactsJob
 
 
 def encode_job(job: Job) -> str:
@@ -169,6 +233,8 @@ def decode_job(line: str) -> Job:
         if kind == "send":
             raw["streams"] = tuple(StreamSpec(**item) for item in raw["streams"])
             raw["faults"] = Faults(**raw["faults"])
+            if raw.get("schedule") is not None:
+                raw["schedule"] = Schedule(**raw["schedule"])
             return SendJob(**raw)
         if kind == "receive":
             raw["listens"] = tuple(StreamSpec(**item) for item in raw["listens"])
@@ -177,6 +243,9 @@ def decode_job(line: str) -> Job:
             raw["paths"] = tuple(raw["paths"])
             raw["listens"] = tuple(StreamSpec(**item) for item in raw["listens"])
             return AnalyzeJob(**raw)
+        if kind == "capture":
+            raw["listens"] = tuple(StreamSpec(**item) for item in raw["listens"])
+            return CaptureJob(**raw)
         if kind == "floor":
             return FloorJob(**raw)
         if kind == "facts":
