@@ -91,6 +91,8 @@ int nb_parse(const char *call, PyObject *args, PyObject *kwargs, size_t position
 int nb_parse_ipv4(const char *name, const char *text, uint8_t address[4]);
 int nb_parse_stamp_class(const char *text, enum nb_stamp_class *stamp_class);
 
+int nb_parse_decode_mode(const char *text, enum nb_decode_mode *mode);
+
 /* Parses one element of a sequence, itself a tuple. Return: 0, or -1 with an exception. */
 typedef int (*nb_parse_element)(PyObject *tuple, void *element);
 
@@ -151,6 +153,9 @@ int nb_dict_take(PyObject *dict, const char *key, PyObject *value);
 PyObject *nb_dict_of(const void *record, const struct nb_field *fields);
 /* {count, min, max, mean, p50, p99, p99_9}, or None when it counts nothing. */
 PyObject *nb_summary_object(const struct nb_summary *summary);
+
+/* module_foreign.c: the kind of a stream, and what others put into it. Return: 0, or -1 with an exception. */
+int nb_dict_fill_foreign(PyObject *dict, const struct nb_stream_key *key, const struct nb_foreign_counts *counts);
 
 /* Raise what @error says: ValueError for -EINVAL where @arguments were at fault, else OSError. Return: NULL. */
 PyObject *nb_raise_argument(const struct nb_error *error);

@@ -47,10 +47,13 @@ static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 		},
 	};
 	const char *stamp_class = "kernel";
+	const char *decode = "auto";
 	struct nb_argument arguments[] = {
 		NB_OPTIONAL("max_streams", &config.max_streams),
 		NB_OPTIONAL("session", &config.session),
 		NB_OPTIONAL("probes_only", &config.probes_only),
+		NB_OPTIONAL("decode", &decode),
+		NB_OPTIONAL("rtp_clock_hz", &config.rtp_clock_hz),
 		NB_OPTIONAL("stamp_class", &stamp_class),
 		NB_OPTIONAL("reorder_window", &config.tracker.reorder_window),
 		NB_OPTIONAL("window_ns", &config.tracker.window_ns),
@@ -65,7 +68,7 @@ static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 	struct table_object *self;
 
 	if (NB_PARSE("StreamTable", args, kwargs, 0, arguments) ||
-	    nb_parse_stamp_class(stamp_class, &config.stamp_class))
+	    nb_parse_stamp_class(stamp_class, &config.stamp_class) || nb_parse_decode_mode(decode, &config.decode))
 		return NULL;
 	self = (struct table_object *)nb_object_new(type);
 	if (!self)
@@ -204,6 +207,7 @@ static_assert(sizeof(distribution_names) / sizeof(*distribution_names) == NB_DIS
 struct stream_snapshot {
 	struct nb_stream_key key;
 	struct nb_stream_counts counts;
+	struct nb_foreign_counts foreign;
 	struct nb_summary summaries[NB_DISTRIBUTIONS]; /* of those that are in one part */
 	struct nb_summary transit;
 	struct nb_summary ipdv;
@@ -241,6 +245,7 @@ static void copy_stream(struct stream_snapshot *snapshot, struct nb_table *table
 	snapshot->key = *nb_table_key(table, index);
 	tracker = nb_table_tracker(table, index);
 	nb_tracker_read(tracker, &snapshot->counts);
+	nb_table_foreign(table, index, &snapshot->foreign);
 	copy_signed(snapshot, tracker);
 	for (int which = 0; which < NB_DISTRIBUTIONS; which++) {
 		const struct nb_histogram *histogram = nb_tracker_distribution(tracker, (enum nb_distribution)which);
@@ -265,7 +270,6 @@ static PyObject *address_object(uint8_t family, const uint8_t address[16])
 static int fill_key(PyObject *dict, const struct nb_stream_key *key)
 {
 	static const struct nb_field fields[] = {
-		NB_FIELD(struct nb_stream_key, probe),
 		NB_FIELD(struct nb_stream_key, session),
 		NB_FIELD(struct nb_stream_key, stream),
 		NB_FIELD_AS("source_port", struct nb_stream_key, flow.source_port),
@@ -391,6 +395,8 @@ static PyObject *stream_object(const struct stream_snapshot *snapshot, const str
 
 	if (!dict)
 		return NULL;
+	if (nb_dict_fill_foreign(dict, &snapshot->key, &snapshot->foreign))
+		goto fail;
 	if (fill_key(dict, &snapshot->key) || fill_counts(dict, &snapshot->counts) || fill_summaries(dict, snapshot))
 		goto fail;
 	if (parts->histograms && fill_histograms(dict, snapshot))

@@ -93,7 +93,8 @@ bool nb_pooled_transit(struct nb_histogram *pooled, const struct nb_table *table
 		const struct nb_tracker *tracker = nb_table_tracker(table, i);
 
 		nb_tracker_read(tracker, &counts);
-		if (!has_transit(tracker))
+		/* What RTP has in place of a send time says nothing about how long a packet took. */
+		if (!has_transit(tracker) || nb_table_key(table, i)->kind == NB_KIND_RTP)
 			continue;
 		if (counts.transit_min_ns < 0)
 			return false;

@@ -9,11 +9,14 @@
 #include <sys/random.h>
 
 #include "clock.h"
-#include "probe.h"
+#include "mpegts.h"
+#include "probation.h"
+#include "rtp.h"
 
 #define STREAMS_MAX (UINT32_C(1) << 20)
 #define SERIES_POINTS_MAX (UINT32_C(1) << 24)
 #define LOG_CAPACITY_MAX (UINT64_C(1) << 32)
+#define RTP_CLOCK_MAX 1000000000u
 
 /**
  * DOC: Theory of operation
@@ -29,6 +32,15 @@
  *
  * The series is a ring over the newest points. Points have numbers, from 0 at the first timed packet; number n lives
  * in slot n mod series_points. A silence makes the points that it spans, empty, yet never more than the ring holds.
+ *
+ * What a stream has besides its tracker (RTP, MPEG-TS) is taken at the first packet that needs it, too; bare probes never do.
+ *
+ * RTP is recognised by a header that one in eight random datagrams has. Where nobody asked for RTP, only two packets
+ * in sequence prove it (probation.h), or a transport stream inside. Until then they are the flow's raw stream. When
+ * proven, the packet that was remembered moves: where the raw stream holds nothing but remembered packets, it is told again
+ * without that one, so no packet is missing from the RTP stream, and none left behind. The last one's raw stream becomes the
+ * RTP stream itself, under a new key: the slot of the old key stays behind, and leads nowhere, as it fits no key. So there may
+ * be two slots a stream.
  *
  * Series, packet log and delivery take timed packets only (those of the configured stamp class): two clocks are never
  * mixed in one statistic.
@@ -46,13 +58,15 @@ struct nb_table {
 
 	struct nb_stream_key *keys;   /* Owned. max_streams */
 	struct nb_tracker **trackers; /* Owned, and what they point at. max_streams */
+	struct nb_foreign **foreign;  /* Owned likewise; NULL where not needed. max_streams */
+	struct nb_probation **probations; /* Owned likewise; of raw streams with packets that may be RTP. max_streams */
 	uint32_t streams;
 	struct slot *slots; /* Owned. slot_mask + 1 */
 	uint32_t slot_mask;
 	uint64_t hash_seed;
 
 	struct nb_series_point *series; /* Owned. series_points; NULL: no series */
-	uint64_t newest;                /* number of the newest point */
+	uint64_t newest; /* number of the newest point */
 	bool series_begun;
 
 	struct nb_log_entry *log; /* Owned. log_capacity; NULL: no log */
@@ -68,6 +82,10 @@ static int check_config(const struct nb_table_config *config, struct nb_error *e
 	if (config->series_ns < 0 || (config->series_ns && !config->series_points) ||
 	    config->series_points > SERIES_POINTS_MAX)
 		return nb_fail(error, -EINVAL, "stream table (a series has 1..%u points)", SERIES_POINTS_MAX);
+	if ((unsigned int)config->decode > NB_DECODE_RAW)
+		return nb_fail(error, -EINVAL, "stream table (no such way to decode)");
+	if (config->rtp_clock_hz > RTP_CLOCK_MAX)
+		return nb_fail(error, -EINVAL, "stream table (a media clock has at most %u Hz)", RTP_CLOCK_MAX);
 	if (config->log_capacity > LOG_CAPACITY_MAX)
 		return nb_fail(error, -EINVAL, "stream table (the packet log holds at most 2^32 packets)");
 	return 0;
@@ -87,7 +105,7 @@ static uint32_t slots_for(uint32_t streams)
 {
 	uint32_t slots = 16;
 
-	while (slots < 2 * streams)
+	while (slots < 3 * streams)
 		slots *= 2;
 	return slots;
 }
@@ -130,12 +148,14 @@ int nb_table_create(struct nb_table **table, const struct nb_table_config *confi
 	self->slots = calloc((size_t)self->slot_mask + 1, sizeof(*self->slots));
 	self->keys = calloc(config->max_streams, sizeof(*self->keys));
 	self->trackers = calloc(config->max_streams, sizeof(struct nb_tracker *));
+	self->foreign = calloc(config->max_streams, sizeof(struct nb_foreign *));
+	self->probations = calloc(config->max_streams, sizeof(struct nb_probation *));
 	if (config->series_ns)
 		self->series = calloc(config->series_points, sizeof(*self->series));
 	if (config->log_capacity)
 		self->log = calloc(config->log_capacity, sizeof(*self->log));
-	if (!self->slots || !self->keys || !self->trackers || (config->series_ns && !self->series) ||
-	    (config->log_capacity && !self->log)) {
+	if (!self->slots || !self->keys || !self->trackers || !self->foreign || !self->probations ||
+	    (config->series_ns && !self->series) || (config->log_capacity && !self->log)) {
 		code = nb_fail(error, -ENOMEM,
 			       "memory for the stream table (%u streams, %u points, %llu packets in the log)",
 			       config->max_streams, config->series_points, (unsigned long long)config->log_capacity);
@@ -156,9 +176,14 @@ void nb_table_destroy(struct nb_table *table)
 {
 	if (!table)
 		return;
-	for (uint32_t index = 0; index < table->streams; index++)
+	for (uint32_t index = 0; index < table->streams; index++) {
 		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a table with streams has trackers */
 		nb_tracker_destroy(table->trackers[index]);
+		nb_foreign_destroy(table->foreign[index]);
+		free(table->probations[index]);
+	}
+	free(table->probations);
+	free(table->foreign);
 	free(table->log);
 	free(table->series);
 	free(table->trackers);
@@ -207,7 +232,7 @@ static uint64_t hash_of(const struct nb_table *table, const struct nb_stream_key
 	}
 	hash = mix(hash, (uint64_t)flow->source_port << 32 | (uint64_t)flow->destination_port << 16 | flow->family);
 	hash = mix(hash, (uint64_t)key->session << 32 | key->stream);
-	return mix(hash, table->hash_seed ^ key->probe);
+	return mix(hash, table->hash_seed ^ key->kind);
 }
 
 static bool same_key(const struct nb_stream_key *a, const struct nb_stream_key *b)
@@ -215,33 +240,63 @@ static bool same_key(const struct nb_stream_key *a, const struct nb_stream_key *
 	return a->flow.family == b->flow.family && a->flow.source_port == b->flow.source_port &&
 	       a->flow.destination_port == b->flow.destination_port &&
 	       !memcmp(a->flow.source, b->flow.source, sizeof(a->flow.source)) &&
-	       !memcmp(a->flow.destination, b->flow.destination, sizeof(a->flow.destination)) && a->probe == b->probe &&
+	       !memcmp(a->flow.destination, b->flow.destination, sizeof(a->flow.destination)) && a->kind == b->kind &&
 	       a->session == b->session && a->stream == b->stream;
 }
 
-/* The tracker of @key, made where there is none. Return: NULL when there is no room for another stream. */
-static struct nb_tracker *find_tracker(struct nb_table *table, const struct nb_stream_key *key)
+#define NO_STREAM UINT32_MAX
+
+/* The slot of @key, or the empty one where it would go. */
+static struct slot *find_slot(const struct nb_table *table, const struct nb_stream_key *key, uint64_t hash)
 {
-	uint64_t hash = hash_of(table, key);
 	uint32_t at = (uint32_t)hash & table->slot_mask;
-	struct nb_tracker *tracker;
 
 	for (; table->slots[at].stream_plus_one; at = (at + 1) & table->slot_mask) {
-		uint32_t index = table->slots[at].stream_plus_one - 1;
-
-		if (table->slots[at].hash == hash && same_key(&table->keys[index], key))
-			return table->trackers[index];
+		if (table->slots[at].hash == hash && same_key(&table->keys[table->slots[at].stream_plus_one - 1], key))
+			break;
 	}
+	return &table->slots[at];
+}
 
+/* The number of the stream of @key; NO_STREAM when there is none. */
+static uint32_t find_stream(const struct nb_table *table, const struct nb_stream_key *key)
+{
+	return find_slot(table, key, hash_of(table, key))->stream_plus_one - 1; /* 0 - 1 is NO_STREAM */
+}
+
+/* The same; made where there is none. Return: NO_STREAM when there is no room for another. */
+static uint32_t take_stream(struct nb_table *table, const struct nb_stream_key *key)
+{
+	uint64_t hash = hash_of(table, key);
+	struct slot *slot = find_slot(table, key, hash);
+
+	if (slot->stream_plus_one)
+		return slot->stream_plus_one - 1;
 	if (table->streams == table->config.max_streams)
-		return NULL;
-	if (nb_tracker_create(&tracker, &table->config.tracker, NULL))
-		return NULL;
+		return NO_STREAM;
+	if (nb_tracker_create(&table->trackers[table->streams], &table->config.tracker, NULL))
+		return NO_STREAM;
 	table->keys[table->streams] = *key;
-	table->trackers[table->streams] = tracker;
 	table->streams++;
-	table->slots[at] = (struct slot){ .hash = hash, .stream_plus_one = table->streams };
-	return tracker;
+	*slot = (struct slot){ .hash = hash, .stream_plus_one = table->streams };
+	return table->streams - 1;
+}
+
+/* Stream @index goes by @key from now on, which no other stream has. */
+static void rename_stream(struct nb_table *table, uint32_t index, const struct nb_stream_key *key)
+{
+	uint64_t hash = hash_of(table, key);
+
+	*find_slot(table, key, hash) = (struct slot){ .hash = hash, .stream_plus_one = index + 1 };
+	table->keys[index] = *key;
+}
+
+/* What stream @index has besides its tracker. Return: NULL when there is no memory. */
+static struct nb_foreign *take_foreign(struct nb_table *table, uint32_t index)
+{
+	if (!table->foreign[index])
+		table->foreign[index] = nb_foreign_create(table->config.tracker.reorder_window);
+	return table->foreign[index];
 }
 
 /* --- series and log ---------------------------------------------------------------------------------------------- */
@@ -316,44 +371,175 @@ static void count_series(struct nb_table *table, const struct nb_packet *packet,
 		point->iat_max_ns = (uint64_t)iat_ns;
 }
 
-static void log_probe(struct nb_table *table, const struct nb_packet *packet, const struct nb_probe *probe)
+static void log_packet(struct nb_table *table, const struct nb_arrival *arrival)
 {
+	const struct nb_decoded *decoded = &arrival->decoded;
+
+	if (!decoded->sequence_bits || (table->config.session && decoded->kind != NB_KIND_PROBE))
+		return;
 	if (table->totals.logged == table->config.log_capacity) {
 		table->totals.log_overflow++;
 		return;
 	}
 	table->log[table->totals.logged++] = (struct nb_log_entry){
-		.received_ns = packet->received_ns,
-		.stream = probe->stream,
-		.sequence = (uint32_t)probe->sequence,
+		.received_ns = arrival->received_ns,
+		.stream = decoded->tag,
+		.sequence = (uint32_t)decoded->sequence,
 	};
+}
+
+/* --- whose it is ------------------------------------------------------------------------------------------------- */
+
+static struct nb_stream_key key_of(const struct nb_flow *flow, const struct nb_decoded *decoded)
+{
+	return (struct nb_stream_key){
+		.flow = *flow,
+		.kind = decoded->kind,
+		.session = decoded->session,
+		.stream = decoded->tag,
+	};
+}
+
+static void feed(struct nb_table *table, uint32_t index, const struct nb_arrival *arrival)
+{
+	struct nb_tracker *tracker = table->trackers[index];
+	const struct nb_decoded *decoded = &arrival->decoded;
+	struct nb_foreign *foreign = NULL;
+
+	nb_tracker_stamp(tracker, arrival->stamp_class);
+	if (decoded->kind == NB_KIND_RTP || decoded->ts)
+		foreign = take_foreign(table, index);
+	if (decoded->kind == NB_KIND_RTP && foreign)
+		nb_foreign_rtp(foreign, tracker, arrival);
+	else if (decoded->has_sent)
+		nb_tracker_sequenced(tracker, decoded->sequence, decoded->sent_ns, arrival->received_ns, arrival->bytes,
+				     arrival->timed);
+	else
+		nb_tracker_raw(tracker, arrival->received_ns, arrival->bytes, arrival->timed);
+	if (decoded->ts && foreign)
+		nb_foreign_ts(foreign, arrival);
+}
+
+/* Raw stream @index without the packets that went away: only @probation's are left. Return: false when there is no memory. */
+static bool tell_again(struct nb_table *table, uint32_t index, const struct nb_probation *probation)
+{
+	struct nb_tracker *anew;
+
+	if (nb_tracker_create(&anew, &table->config.tracker, NULL))
+		return false;
+	nb_tracker_destroy(table->trackers[index]);
+	table->trackers[index] = anew;
+	for (uint32_t i = 0; i < probation->count; i++) {
+		struct nb_arrival arrival = probation->sightings[i];
+
+		arrival.decoded = (struct nb_decoded){ .kind = NB_KIND_RAW };
+		feed(table, index, &arrival);
+	}
+	return true;
+}
+
+/*
+ * RTP is proven: @first came before, as a packet of the raw stream @raw. Make its stream, by moving @first where raw holds
+ * nothing but what @probation remembers.
+ */
+static void begin_rtp(struct nb_table *table, uint32_t raw, struct nb_probation *probation,
+		      const struct nb_stream_key *key, const struct nb_arrival *first)
+{
+	struct nb_stream_counts counts;
+	uint32_t index;
+
+	nb_tracker_read(table->trackers[raw], &counts);
+	if (counts.packets != probation->count + 1)
+		return;
+	if (probation->count && table->streams == table->config.max_streams)
+		return;
+	if (!tell_again(table, raw, probation))
+		return;
+	if (!probation->count)
+		rename_stream(table, raw, key);
+	index = take_stream(table, key);
+	if (index != NO_STREAM)
+		feed(table, index, first);
+	else
+		feed(table, raw,
+		     &(struct nb_arrival){
+			     .received_ns = first->received_ns,
+			     .bytes = first->bytes,
+			     .stamp_class = first->stamp_class,
+			     .timed = first->timed,
+		     });
+}
+
+/* @arrival looks like RTP, and there is no such stream. Unless it is proven now, it becomes raw traffic. */
+static void put_on_probation(struct nb_table *table, const struct nb_stream_key *rtp, struct nb_arrival *arrival)
+{
+	const struct nb_stream_key key = { .flow = rtp->flow, .kind = NB_KIND_RAW };
+	uint32_t raw = take_stream(table, &key);
+	struct nb_arrival first;
+
+	if (raw != NO_STREAM && !table->probations[raw])
+		table->probations[raw] = calloc(1, sizeof(*table->probations[raw]));
+	if (raw != NO_STREAM && table->probations[raw] && nb_probation_see(table->probations[raw], arrival, &first))
+		begin_rtp(table, raw, table->probations[raw], rtp, &first);
+	else
+		arrival->decoded = (struct nb_decoded){ .kind = NB_KIND_RAW };
+}
+
+/* A datagram of a known transport stream, some of whose sync bytes are damaged: for its monitor to say so. */
+static bool adopt_damaged_ts(const struct nb_table *table, const struct nb_packet *packet, struct nb_arrival *arrival)
+{
+	const struct nb_stream_key key = { .flow = packet->flow, .kind = NB_KIND_MPEGTS };
+
+	if (!packet->payload_length || packet->payload_length % NB_TS_PACKET || find_stream(table, &key) == NO_STREAM)
+		return false;
+	arrival->decoded = (struct nb_decoded){
+		.kind = NB_KIND_MPEGTS,
+		.ts = packet->payload,
+		.ts_packets = packet->payload_length / NB_TS_PACKET,
+	};
+	return true;
+}
+
+/* The same inside the RTP of a known stream. */
+static void adopt_damaged_payload(const struct nb_packet *packet, struct nb_decoded *decoded)
+{
+	struct nb_rtp rtp;
+
+	if (nb_rtp_parse(packet->payload, packet->payload_length, &rtp) || !rtp.payload_length ||
+	    rtp.payload_length % NB_TS_PACKET)
+		return;
+	decoded->ts = rtp.payload;
+	decoded->ts_packets = (uint32_t)(rtp.payload_length / NB_TS_PACKET);
+}
+
+/* By what came before: is a claim of RTP to be believed, and is what looks like nothing part of a known stream? */
+static void judge(struct nb_table *table, const struct nb_packet *packet, struct nb_arrival *arrival)
+{
+	struct nb_decoded *decoded = &arrival->decoded;
+
+	if (decoded->kind == NB_KIND_RTP) {
+		const struct nb_stream_key key = key_of(&packet->flow, decoded);
+
+		if (table->config.rtp_clock_hz && decoded->payload_type >= NB_RTP_FIRST_DYNAMIC)
+			decoded->media_clock_hz = table->config.rtp_clock_hz;
+		if (decoded->ts)
+			return;
+		if (find_stream(table, &key) != NO_STREAM) {
+			if (decoded->payload_type == NB_RTP_MP2T)
+				adopt_damaged_payload(packet, decoded);
+		} else if (table->config.decode == NB_DECODE_AUTO && !adopt_damaged_ts(table, packet, arrival)) {
+			put_on_probation(table, &key, arrival);
+		}
+	} else if (decoded->kind == NB_KIND_RAW &&
+		   (table->config.decode == NB_DECODE_AUTO || table->config.decode == NB_DECODE_MPEGTS)) {
+		adopt_damaged_ts(table, packet, arrival);
+	}
 }
 
 /* --- recording --------------------------------------------------------------------------------------------------- */
 
-enum kind {
-	KIND_PROBE,
-	KIND_RAW,
-	KIND_FOREIGN,
-	KIND_DAMAGED,
-};
-
-static enum kind kind_of(const struct nb_table *table, const struct nb_packet *packet, struct nb_probe *probe)
-{
-	switch (nb_probe_decode(packet->payload, packet->payload_length, probe)) {
-	case 0:
-		if (table->config.session && probe->session != table->config.session)
-			return KIND_FOREIGN;
-		return KIND_PROBE;
-	case -ENODATA:
-		return table->config.probes_only ? KIND_FOREIGN : KIND_RAW;
-	default:
-		return KIND_DAMAGED;
-	}
-}
-
 static void count_timed(struct nb_table *table, const struct nb_packet *packet, const struct nb_tracker *tracker,
-			const struct nb_probe *probe)
+			const struct nb_arrival *arrival)
 {
 	struct nb_table_totals *totals = &table->totals;
 
@@ -364,53 +550,60 @@ static void count_timed(struct nb_table *table, const struct nb_packet *packet, 
 		nb_histogram_record(&table->delivery, (uint64_t)packet->read_ns - (uint64_t)packet->received_ns);
 	if (table->series)
 		count_series(table, packet, nb_tracker_latest_iat(tracker));
-	if (table->log && probe)
-		log_probe(table, packet, probe);
+	if (table->log)
+		log_packet(table, arrival);
+}
+
+/* Return: true when the packet is counted already, as foreign or damaged. */
+static bool is_unwanted(struct nb_table *table, int code, const struct nb_decoded *decoded)
+{
+	const struct nb_table_config *config = &table->config;
+
+	if (code && code != -ENODATA) {
+		table->totals.damaged++;
+		return true;
+	}
+	if (decoded->kind == NB_KIND_PROBE ? config->session && decoded->session != config->session
+					   : config->probes_only) {
+		table->totals.foreign++;
+		return true;
+	}
+	return false;
 }
 
 void nb_table_record(struct nb_table *table, const struct nb_packet *packet)
 {
 	struct nb_table_totals *totals = &table->totals;
-	struct nb_stream_key key = { .flow = packet->flow };
-	bool timed = packet->stamp_class == table->config.stamp_class;
-	struct nb_tracker *tracker;
-	struct nb_probe probe;
+	struct nb_stream_key key;
+	struct nb_arrival arrival;
+	uint32_t index;
+	int code;
 
 	totals->packets++;
 	totals->bytes += packet->datagram_length;
 	if ((unsigned int)packet->stamp_class < NB_STAMP_CLASSES)
 		totals->stamps[packet->stamp_class]++;
 
-	switch (kind_of(table, packet, &probe)) {
-	case KIND_FOREIGN:
-		totals->foreign++;
+	code = nb_decode(packet->payload, packet->payload_length, table->config.decode, &arrival.decoded);
+	if (is_unwanted(table, code, &arrival.decoded))
 		return;
-	case KIND_DAMAGED:
-		totals->damaged++;
-		return;
-	case KIND_PROBE:
-		key.probe = true;
-		key.session = probe.session;
-		key.stream = probe.stream;
-		break;
-	case KIND_RAW:
-		break;
-	}
+	arrival.received_ns = packet->received_ns;
+	arrival.bytes = packet->datagram_length;
+	arrival.stamp_class = packet->stamp_class;
+	arrival.timed = packet->stamp_class == table->config.stamp_class;
+	if (arrival.decoded.kind != NB_KIND_PROBE)
+		judge(table, packet, &arrival);
 
-	tracker = find_tracker(table, &key);
-	if (!tracker) {
+	key = key_of(&packet->flow, &arrival.decoded);
+	index = take_stream(table, &key);
+	if (index == NO_STREAM) {
 		totals->refused_streams++;
 		return;
 	}
 	totals->tracked++;
-	nb_tracker_stamp(tracker, packet->stamp_class);
-	if (key.probe)
-		nb_tracker_sequenced(tracker, probe.sequence, probe.sent_ns, packet->received_ns,
-				     packet->datagram_length, timed);
-	else
-		nb_tracker_raw(tracker, packet->received_ns, packet->datagram_length, timed);
-	if (timed)
-		count_timed(table, packet, tracker, key.probe ? &probe : NULL);
+	feed(table, index, &arrival);
+	if (arrival.timed)
+		count_timed(table, packet, table->trackers[index], &arrival);
 }
 
 void nb_table_finish(struct nb_table *table)
@@ -440,6 +633,13 @@ const struct nb_stream_key *nb_table_key(const struct nb_table *table, uint32_t 
 const struct nb_tracker *nb_table_tracker(const struct nb_table *table, uint32_t index)
 {
 	return index < table->streams ? table->trackers[index] : NULL;
+}
+
+void nb_table_foreign(const struct nb_table *table, uint32_t index, struct nb_foreign_counts *counts)
+{
+	*counts = (struct nb_foreign_counts){ 0 };
+	if (index < table->streams && table->foreign[index])
+		nb_foreign_read(table->foreign[index], counts);
 }
 
 const struct nb_histogram *nb_table_delivery(const struct nb_table *table)

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "decoder.h"
+#include "foreign_stream.h"
 #include "packet.h"
 #include "status.h"
 #include "stream_tracker.h"
@@ -15,6 +17,8 @@ struct nb_table_config {
 	uint32_t max_streams;
 	uint32_t session;        /* only probes of this session; 0: any */
 	bool probes_only;        /* true: packets that are no probe are counted as foreign and make no stream */
+	enum nb_decode_mode decode; /* what to look for; what is not of that kind is raw traffic */
+	uint32_t rtp_clock_hz;   /* of RTP's dynamic payload types, which do not say; 0: 90 kHz */
 	enum nb_stamp_class stamp_class; /* packets stamped so are *timed*; others are counted, never timed */
 	struct nb_tracker_config tracker;
 	int64_t series_ns;       /* length of a time series' point; 0: no series */
@@ -22,12 +26,15 @@ struct nb_table_config {
 	uint64_t log_capacity;   /* packets that the packet log can hold; 0: no log */
 };
 
-/* Which stream. Two sources that send to one group are two streams (so are two sessions of one source). */
+/*
+ * Which stream: flow, kind, and what tells streams of one flow apart. Two sources that send to one group are two streams (so are
+ * two sessions of one source, and two SSRCs).
+ */
 struct nb_stream_key {
 	struct nb_flow flow;
-	bool probe;
+	enum nb_kind kind;
 	uint32_t session; /* 0 unless probe */
-	uint32_t stream;  /* 0 unless probe */
+	uint32_t stream;  /* a probe's number, the SSRC of RTP, else 0 */
 };
 
 struct nb_table_totals {
@@ -37,8 +44,8 @@ struct nb_table_totals {
 	uint64_t foreign;         /* another session; or no probe, where only probes are wanted */
 	uint64_t damaged;         /* a probe with a wrong check or another version */
 	uint64_t refused_streams; /* packets of streams that found no room */
-	uint64_t logged;          /* the log takes timed probes */
-	uint64_t log_overflow;    /* timed probes that found no room in the log; 0 without a log */
+	uint64_t logged; /* the log takes timed packets with a sequence; where a session is named, only its probes */
+	uint64_t log_overflow; /* of these, such as found no room; 0 without a log */
 	uint64_t series_overwritten; /* points that made room for newer ones */
 	uint64_t stamps[NB_STAMP_CLASSES]; /* packets by the class of their stamp */
 	int64_t first_ns, last_ns; /* of tracked and timed packets, in order of arrival; 0 when there were none */
@@ -60,8 +67,8 @@ struct nb_series_point {
 /* One line of the packet log; 16 bytes, native byte order. */
 struct nb_log_entry {
 	int64_t received_ns;
-	uint32_t stream;   /* the probe's stream number */
-	uint32_t sequence; /* low 32 bits */
+	uint32_t stream; /* the probe's stream number, or the SSRC */
+	uint32_t sequence; /* low 32 bits; RTP's 16 as they stand in the packet */
 };
 
 struct nb_table; /* opaque */
@@ -80,6 +87,8 @@ void nb_table_totals(const struct nb_table *table, struct nb_table_totals *total
 uint32_t nb_table_count(const struct nb_table *table);
 const struct nb_stream_key *nb_table_key(const struct nb_table *table, uint32_t index);
 const struct nb_tracker *nb_table_tracker(const struct nb_table *table, uint32_t index);
+/* All zero for a stream that has nothing of the kind, such as one of bare probes. */
+void nb_table_foreign(const struct nb_table *table, uint32_t index, struct nb_foreign_counts *counts);
 /* Receive stamp to the moment the application had the packet; only where read_ns was given. */
 const struct nb_histogram *nb_table_delivery(const struct nb_table *table);
 /* The series, oldest first: point @index of nb_table_series_count(). The newest point may still grow. */

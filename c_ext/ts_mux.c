@@ -40,18 +40,6 @@ static void put16(uint8_t *at, uint32_t value)
 	at[1] = (uint8_t)value;
 }
 
-uint32_t nb_ts_crc32(const uint8_t *bytes, size_t size)
-{
-	uint32_t crc = UINT32_MAX;
-
-	for (size_t i = 0; i < size; i++) {
-		crc ^= (uint32_t)bytes[i] << 24;
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc << 1 ^ (crc & UINT32_C(0x80000000) ? UINT32_C(0x04c11db7) : 0);
-	}
-	return crc;
-}
-
 /* A packet of one section: @body stands between the section's 8 bytes of header and its CRC. */
 static void write_section(uint8_t *packet, uint16_t pid, uint8_t table, uint16_t extension, const uint8_t *body,
 			  size_t body_bytes)

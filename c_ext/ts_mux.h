@@ -6,15 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "mpegts.h"
+
 #define NB_TS_BYTES 188
 #define NB_TS_HEADER_BYTES 4
 
 /* One program: its tables, its clock, and one elementary stream of private data. */
-#define NB_TS_PID_PAT 0x0000
 #define NB_TS_PID_CLOCK 0x0100
 #define NB_TS_PID_PMT 0x1000
-#define NB_TS_PID_PROBE 0x1ff0
-#define NB_TS_PID_NULL 0x1fff
 #define NB_TS_PROGRAM 1
 #define NB_TS_STREAM_TYPE 0xf0 /* user private (ISO 13818-1, table 2-34): told apart by its registration */
 
@@ -29,8 +28,5 @@ void nb_ts_write_probe(uint8_t *packet); /* private payload from NB_TS_HEADER_BY
 void nb_ts_set_counter(uint8_t *packet, uint64_t counter);
 /* Of a packet of nb_ts_write_clock(): @media_ns (not negative) in ticks of 27 MHz, rounded down; wraps after 26.5 hours. */
 void nb_ts_set_clock(uint8_t *packet, int64_t media_ns);
-
-/* Of a section, as ISO 13818-1 annex A has it: 0 over a section together with its own CRC. */
-uint32_t nb_ts_crc32(const uint8_t *bytes, size_t size);
 
 #endif

@@ -124,8 +124,8 @@ static void test_each_part_of_the_key_makes_a_stream(void **state)
 	for (uint32_t index = 0; index < 8; index++)
 		assert_int_equal(read_stream(table, index).packets, 2);
 	assert_int_equal(nb_table_key(table, 1)->flow.source[3], 2);
-	assert_false(nb_table_key(table, 5)->probe);
-	assert_true(nb_table_key(table, 7)->probe);
+	assert_int_equal(nb_table_key(table, 5)->kind, NB_KIND_RAW);
+	assert_int_equal(nb_table_key(table, 7)->kind, NB_KIND_PROBE);
 	assert_int_equal(nb_table_key(table, 7)->session, SESSION);
 	assert_int_equal(nb_table_key(table, 7)->stream, 1);
 	assert_null(nb_table_key(table, 8));
@@ -220,7 +220,7 @@ static void test_who_is_damaged(void **state)
 	nb_table_record(table, &arrival.packet);
 	assert_int_equal(read_totals(table).damaged, 2);
 	assert_int_equal(nb_table_count(table), 1);
-	assert_false(nb_table_key(table, 0)->probe);
+	assert_int_equal(nb_table_key(table, 0)->kind, NB_KIND_RAW);
 	nb_table_destroy(table);
 }
 

@@ -166,13 +166,14 @@ static void run_step(struct machine *machine, struct program *program)
 static void check_stream(const struct nb_table *table, uint32_t index)
 {
 	const struct nb_tracker *tracker = nb_table_tracker(table, index);
+	enum nb_kind kind = nb_table_key(table, index)->kind;
 	struct nb_stream_counts counts;
 
 	nb_tracker_read(tracker, &counts);
 	require(counts.packets == counts.stamps[0] + counts.stamps[1] + counts.stamps[2]);
 	require(counts.iat_error_windows <= counts.windows);
 	require(nb_tracker_iat(tracker)->count <= counts.packets - 1);
-	require(counts.sequenced == nb_table_key(table, index)->probe);
+	require(counts.sequenced == (kind == NB_KIND_PROBE || kind == NB_KIND_RTP));
 	if (!counts.sequenced)
 		return;
 	require(counts.packets == counts.unique + counts.duplicate + counts.beyond_window);
