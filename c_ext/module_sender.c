@@ -2,7 +2,9 @@
 /* module_sender.c - SocketSender and FrameSender: one object, two ways to send. */
 #include "module.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "frame_sender.h"
 #include "socket_sender.h"
@@ -183,24 +185,108 @@ struct sender_arguments {
 	PyObject *streams;
 	const char *source;
 	const char *next_hop;
+	const char *envelope;
+	PyObject *schedule;         /* borrowed; NULL: none was given */
+	PyObject *schedule_streams; /* the same */
 };
+
+static int parse_envelope(const char *text, enum nb_envelope_kind *kind)
+{
+	static const char *const names[] = {
+		[NB_ENVELOPE_RAW] = "raw",
+		[NB_ENVELOPE_MPEGTS] = "mpegts",
+		[NB_ENVELOPE_RTP] = "rtp",
+		[NB_ENVELOPE_RTP_MPEGTS] = "rtp-mpegts",
+	};
+	static_assert(sizeof(names) / sizeof(names[0]) == NB_ENVELOPE_COUNT, "each envelope has a name");
+
+	for (int i = 0; i < NB_ENVELOPE_COUNT; i++) {
+		if (!strcmp(text, names[i])) {
+			*kind = (enum nb_envelope_kind)i;
+			return 0;
+		}
+	}
+	PyErr_Format(PyExc_ValueError, "envelope must be 'raw', 'mpegts', 'rtp' or 'rtp-mpegts', not '%s'", text);
+	return -1;
+}
+
+/* What is lent by the objects that hold a written schedule; all zero while nothing is. */
+struct schedule_views {
+	Py_buffer offsets;
+	Py_buffer streams;
+};
+
+static void release_views(struct schedule_views *views)
+{
+	PyBuffer_Release(&views->streams);
+	PyBuffer_Release(&views->offsets);
+}
+
+/* Elements of a bytes-like @object, lent as long as its @view; none when nothing was given. Return: 0 or -1. */
+static int view_elements(const char *name, PyObject *object, size_t element_bytes, Py_buffer *view, uint64_t *count)
+{
+	*count = 0;
+	if (!object)
+		return 0;
+	if (PyObject_GetBuffer(object, view, PyBUF_SIMPLE))
+		return -1;
+	if ((size_t)view->len % element_bytes != 0 || (uintptr_t)view->buf % element_bytes != 0) {
+		PyErr_Format(PyExc_ValueError, "%s must be a whole number of values of %zu bytes, in their place", name,
+			     element_bytes);
+		return -1;
+	}
+	*count = (uint64_t)view->len / element_bytes;
+	return 0;
+}
+
+/* Lend a written schedule to the configuration, which has been parsed: its packets are those of the schedule. */
+static int view_schedule(const struct sender_arguments *given, struct schedule_views *views,
+			 struct nb_sender_config *config)
+{
+	uint64_t offsets, streams;
+
+	if (view_elements("schedule", given->schedule, sizeof(int64_t), &views->offsets, &offsets) ||
+	    view_elements("schedule_streams", given->schedule_streams, sizeof(uint32_t), &views->streams, &streams))
+		return -1;
+	if (streams != 0 && streams != offsets) {
+		PyErr_SetString(PyExc_ValueError, "schedule_streams must be as long as schedule, or empty");
+		return -1;
+	}
+	if (offsets == 0)
+		return 0;
+	if (config->pacer.packets > offsets) {
+		PyErr_Format(PyExc_ValueError, "packets must be 0..%llu, as many as schedule has",
+			     (unsigned long long)offsets);
+		return -1;
+	}
+	if (config->pacer.packets == 0)
+		config->pacer.packets = offsets;
+	config->pacer.offsets_ns = views->offsets.buf;
+	config->turn_streams = streams != 0 ? views->streams.buf : NULL;
+	return 0;
+}
 
 static PyObject *sender_of_arguments(PyTypeObject *type, const struct sender_methods *methods,
 				     struct sender_arguments *given)
 {
 	struct nb_sender_config *config = &given->config;
+	struct schedule_views views = { 0 };
 	struct nb_sender_stream *streams;
-	PyObject *self;
+	PyObject *self = NULL;
 
 	if (nb_parse_ipv4("source", given->source, config->source))
 		return NULL;
 	if (given->next_hop[0] && parse_mac(given->next_hop, config->next_hop))
 		return NULL;
+	if (parse_envelope(given->envelope, &config->envelope))
+		return NULL;
 	streams = nb_parse_sequence("streams", given->streams, sizeof(*streams), parse_stream, &config->stream_count);
 	if (!streams)
 		return NULL;
 	config->streams = streams;
-	self = sender_create(type, methods, config);
+	if (!view_schedule(given, &views, config))
+		self = sender_create(type, methods, config);
+	release_views(&views);
 	PyMem_Free(streams);
 	return self;
 }
@@ -209,7 +295,8 @@ static PyObject *sender_of_arguments(PyTypeObject *type, const struct sender_met
 #define SENDER_DEFAULTS                                                                                 \
 	{ .config = { .payload_bytes = 1316, .ttl = 1, .qdisc_bypass = true, .pacer = { .burst = 1 } }, \
 	  .source = "0.0.0.0",                                                                          \
-	  .next_hop = "" }
+	  .next_hop = "",                                                                               \
+	  .envelope = "raw" }
 
 #define SENDER_COMMON_ARGUMENTS(given)                                                                                 \
 	NB_REQUIRED("streams", &(given).streams), NB_REQUIRED("rate_pps", &(given).config.pacer.rate_pps),             \
@@ -222,7 +309,10 @@ static PyObject *sender_of_arguments(PyTypeObject *type, const struct sender_met
 		NB_OPTIONAL("repeat_every", &(given).config.faults.repeat_every),                                      \
 		NB_OPTIONAL("swap_every", &(given).config.faults.swap_every), NB_OPTIONAL("ttl", &(given).config.ttl), \
 		NB_OPTIONAL("dscp", &(given).config.dscp),                                                             \
-		NB_OPTIONAL("send_buffer_bytes", &(given).config.send_buffer_bytes)
+		NB_OPTIONAL("send_buffer_bytes", &(given).config.send_buffer_bytes),                                   \
+		NB_OPTIONAL("envelope", &(given).envelope),                                                            \
+		NB_OPTIONAL("rtp_first_sequence", &(given).config.rtp_first_sequence),                                 \
+		NB_OPTIONAL("schedule", &(given).schedule), NB_OPTIONAL("schedule_streams", &(given).schedule_streams)
 
 static PyObject *socket_sender_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {

@@ -60,6 +60,8 @@ def trial_jobs(plan: Plan, profile: Profile, built: BuiltEnvironment, session: i
         source_port=40_000 if plan.method == "frame" else 0,
         ttl=1 + built.router_hops,
         next_hop=built.next_hop,
+        envelope=profile.envelope,
+        rtp_first_sequence=session & 0xFFFF,  # anywhere, as RFC 3550 wants it
         faults=faults or Faults(),
     )
     logged = packets + packets // 20 + 1000

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json as json_text
 import math
 import secrets
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from netbench.errors import ExitCode, UsageError
 
+if TYPE_CHECKING:
+    from netbench.traffic.schedule import WrittenSchedule
+
 RATE_CAP_BPS = 100e6
+_ENVELOPES = ("raw", "mpegts", "rtp", "rtp-mpegts")
 
 
 def send(
@@ -33,8 +38,25 @@ def send(
     pps: Annotated[
         float | None, typer.Option("--pps", metavar="N", help="Packets per second of each stream, instead of -b.", min=0.001)
     ] = None,
-    length: Annotated[int, typer.Option("-l", "--length", metavar="BYTES", help="UDP payload.", min=48, max=65507)] = 1316,
-    duration: Annotated[str, typer.Option("-t", "--duration", metavar="TIME", help="10, 30s, 1m30s; 0: until Ctrl-C.")] = "10",
+    length: Annotated[
+        int | None,
+        typer.Option("-l", "--length", metavar="BYTES", help="UDP payload: 1316 (default), 1328 with RTP.", min=48, max=65507),
+    ] = None,
+    envelope: Annotated[
+        str,
+        typer.Option("--envelope", metavar="KIND", help="Around the probe: raw, mpegts, rtp or rtp-mpegts."),
+    ] = "raw",
+    rtp_sequence: Annotated[
+        int | None,
+        typer.Option("--rtp-sequence", metavar="N", help="First RTP sequence; random by default.", min=0, max=65535),
+    ] = None,
+    schedule: Annotated[
+        Path | None,
+        typer.Option("--schedule", metavar="FILE", help="When each packet goes out, CSV or .npy, instead of a rate and -t."),
+    ] = None,
+    duration: Annotated[
+        str | None, typer.Option("-t", "--duration", metavar="TIME", help="10 (default), 30s, 1m30s; 0: until Ctrl-C.")
+    ] = None,
     packets: Annotated[int, typer.Option("-n", "--packets", metavar="N", help="So many in all, instead of -t.", min=0)] = 0,
     burst: Annotated[
         int, typer.Option("--burst", metavar="N", help="N packets at a time, the mean rate unchanged.", min=1, max=64)
@@ -57,12 +79,13 @@ def send(
     json: Annotated[bool, typer.Option("-J", "--json", help="Print a trial's records instead of the table.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No live table; only the result.")] = False,
 ) -> int:
-    """Send probes at a steady rate. TTL 1 and at most 100 Mb/s unless told otherwise."""
+    """Send probes at a steady rate or by a written schedule. TTL 1 and at most 100 Mb/s unless told otherwise."""
     from netbench.by_hand import run_by_hand
     from netbench.cli.options import bits_per_second, duration_s, stream_specs
     from netbench.metrics.sending import measure_sent
     from netbench.protocol import Faults, SendJob
     from netbench.report.live import SendDisplay
+    from netbench.traffic.schedule import pack
 
     named = [*(targets or []), *(group or [])]
     if not named:
@@ -73,22 +96,31 @@ def send(
         raise UsageError("--method frame needs the interface and the source address", "add -i NAME --source ADDRESS")
     if bitrate is not None and pps is not None:
         raise UsageError("-b and --pps both name the rate", "leave one out")
+    payload_bytes = _payload_bytes(envelope, length)
     specs = stream_specs(named, port, streams)
-    stream_pps = pps if pps is not None else bits_per_second(bitrate or "10M") / (8 * length)
-    total_pps = stream_pps * len(specs)
-    total_bps = total_pps * 8 * length
+    written: WrittenSchedule | None = None
+    if schedule is not None:
+        given = {"-b": bitrate, "--pps": pps, "-t": duration, "--burst": None if burst == 1 else burst}
+        written = _written(schedule, len(specs), packets, [option for option, value in given.items() if value is not None])
+        total_pps, busiest_pps, seconds = 0.0, float(written.busiest_second_packets()), written.duration_ns / 1e9
+        packets = len(written.offsets_ns)
+    else:
+        stream_pps = pps if pps is not None else bits_per_second(bitrate or "10M") / (8 * payload_bytes)
+        total_pps = busiest_pps = stream_pps * len(specs)
+        seconds = duration_s("10" if duration is None else duration)
+        packets = packets or math.ceil(total_pps * seconds)
+    total_bps = busiest_pps * 8 * payload_bytes
     if total_bps > RATE_CAP_BPS and not uncapped:
         raise UsageError(
             f"{total_bps / 1e6:.0f} Mb/s in all is above the cap of {RATE_CAP_BPS / 1e6:.0f} Mb/s that protects a network in use",
             "lower the rate, or add --uncapped when the network is yours to load",
         )
-    seconds = duration_s(duration)
     job = SendJob(
         streams=specs,
         rate_pps=total_pps,
-        packets=packets or math.ceil(total_pps * seconds),
+        packets=packets,
         session=secrets.randbelow(2**32 - 1) + 1,
-        payload_bytes=length,
+        payload_bytes=payload_bytes,
         burst=burst,
         method=method,  # type: ignore[arg-type]  # checked above
         interface=interface,
@@ -96,6 +128,9 @@ def send(
         ttl=ttl,
         dscp=dscp,
         next_hop=next_hop,
+        envelope=envelope,  # type: ignore[arg-type]  # checked above
+        rtp_first_sequence=secrets.randbelow(2**16) if rtp_sequence is None else rtp_sequence,
+        schedule=None if written is None else pack(written),
         faults=Faults(skip_every, repeat_every, swap_every),
     )
     with SendDisplay(quiet=quiet) as display:
@@ -106,3 +141,34 @@ def send(
     else:
         display.print_result(sent)
     return ExitCode.INTERRUPTED if interrupted and seconds else ExitCode.PASS
+
+
+def _payload_bytes(envelope: str, length: int | None) -> int:
+    """UDP payload in an envelope: as given, or the usual one.
+
+    Raises:
+        UsageError: there is no such envelope, or the payload does not fit it.
+    """
+    from netbench.result.plan import default_payload_bytes, payload_mistake
+
+    if envelope not in _ENVELOPES:
+        raise UsageError(f"--envelope {envelope}: there is no such envelope", f"take one of {', '.join(_ENVELOPES)}")
+    payload_bytes = default_payload_bytes(envelope) if length is None else length  # type: ignore[arg-type]  # checked above
+    mistake = payload_mistake(envelope, payload_bytes)  # type: ignore[arg-type]  # checked above
+    if mistake is not None:
+        raise UsageError(mistake, "give another length with -l, or none")
+    return payload_bytes
+
+
+def _written(path: Path, streams: int, packets: int, also_given: list[str]) -> WrittenSchedule:
+    """The schedule of a file, or the first so many packets of it.
+
+    Raises:
+        UsageError: something else names when packets go out, or the file is no schedule.
+    """
+    from netbench.traffic.schedule_file import read_schedule
+
+    if also_given:
+        raise UsageError(f"--schedule says when each packet goes out, and {', '.join(also_given)} as well", "leave one of them out")
+    written = read_schedule(path, streams)
+    return written.head(packets) if packets else written

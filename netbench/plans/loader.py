@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from netbench.errors import CannotRunError, UsageError
 from netbench.plans.quantities import parse_bitrate, parse_duration
-from netbench.result.plan import EnvironmentPlan, Plan, Profile
+from netbench.result.plan import EnvironmentPlan, Plan, Profile, default_payload_bytes
 
 # What a person types -> the record's key, which carries the unit.
 _PLAN_KEYS: dict[str, tuple[str, Callable[[Any], float]]] = {
@@ -167,7 +167,10 @@ def _typed_profile(text: str, place: str, mistakes: list[str]) -> Profile | None
             mistakes.append(f"{place}: {item!r} is no key=value")
         raw[key.strip()] = value.strip()
     pps = raw.pop("pps", None)
-    keys = {**shipped[name].model_dump(), **_translate(raw, _PROFILE_KEYS, place, mistakes), "name": text}
+    given = shipped[name].model_dump()
+    if "envelope" in raw and "length" not in raw and given["payload_bytes"] == default_payload_bytes(given["envelope"]):
+        del given["payload_bytes"]  # the usual one of the other envelope
+    keys = {**given, **_translate(raw, _PROFILE_KEYS, place, mistakes), "name": text}
     try:
         profile = Profile.model_validate(keys)
         if pps is not None:

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from netbench.result.base import Record
 
 OptionValue = bool | int | float | str
+Envelope = Literal["raw", "mpegts", "rtp", "rtp-mpegts"]
+
+RTP_BYTES = 12
+TS_BYTES = 188
+_TS_LEAST = 4  # probe, clock and two tables
+
+
+def default_payload_bytes(envelope: Envelope) -> int:
+    """UDP payload that is usual in an envelope: seven TS packets' worth, and RTP's header."""
+    return 7 * TS_BYTES + (RTP_BYTES if envelope.startswith("rtp") else 0)
+
+
+def payload_mistake(envelope: Envelope, payload_bytes: int) -> str | None:
+    """Why a UDP payload of this length does not fit the envelope, and which would; None when it does."""
+    rtp = RTP_BYTES if envelope.startswith("rtp") else 0
+    usual = default_payload_bytes(envelope)
+    if envelope.endswith("mpegts"):
+        packets, rest = divmod(payload_bytes - rtp, TS_BYTES)
+        if rest or packets < _TS_LEAST:
+            parts = f"{rtp} bytes of RTP and {TS_BYTES}" if rtp else str(TS_BYTES)
+            return f"a payload of {payload_bytes} bytes does not fit {envelope}: it takes {parts} for each of {_TS_LEAST} or \
+more TS packets, such as {usual}"
+    elif payload_bytes < rtp + 48:
+        return f"a payload of {payload_bytes} bytes does not fit {envelope}: it takes {rtp + 48} or more, such as {usual}"
+    return None
 
 
 class EnvironmentPlan(Record):
@@ -34,9 +59,24 @@ class Profile(Record):
     streams: Annotated[int, Field(ge=1, le=10_000)] = 1
     bits_per_second: Annotated[float, Field(gt=0)] = 10_000_000.0
     payload_bytes: Annotated[int, Field(ge=48, le=65_507)] = 1316
+    envelope: Envelope = Field("raw", description="what surrounds the probe; its bytes are part of payload_bytes")
     burst_packets: Annotated[int, Field(ge=1, le=64)] = 1
     first_group: str = "239.255.77.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 5004
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_payload(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and "payload_bytes" not in raw and raw.get("envelope") in ("rtp", "rtp-mpegts"):
+            return {**raw, "payload_bytes": default_payload_bytes(raw["envelope"])}
+        return raw
+
+    @model_validator(mode="after")
+    def _payload_fits(self) -> Profile:
+        mistake = payload_mistake(self.envelope, self.payload_bytes)
+        if mistake is not None:
+            raise ValueError(mistake)
+        return self
 
     @property
     def stream_packets_per_second(self) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 from netbench import core
 from netbench.interface import interface_index
 from netbench.protocol import SendJob
+from netbench.traffic import schedule
 
 
 def create_sender(job: SendJob) -> core.SocketSender | core.FrameSender:
@@ -29,7 +30,12 @@ def create_sender(job: SendJob) -> core.SocketSender | core.FrameSender:
         "swap_every": job.faults.swap_every,
         "ttl": job.ttl,
         "dscp": job.dscp,
+        "envelope": job.envelope,
+        "rtp_first_sequence": job.rtp_first_sequence,
     }
+    if job.schedule is not None:
+        offsets_ns, turn_streams = schedule.unpack(job.schedule)
+        shape |= {"schedule": offsets_ns.tobytes(), "schedule_streams": turn_streams.tobytes()}
     if job.method == "socket":
         return core.SocketSender(
             **shape,

@@ -159,11 +159,25 @@ static void test_frames_are_right_to_the_checksum(void **state)
 					  .sll_protocol = htons(0x0800),
 					  .sll_ifindex = LAB_LOOPBACK };
 	const struct nb_sender_stream stream = to(1, "239.129.2.3", 5004);
-	static const uint32_t sizes[] = { NB_PROBE_LENGTH, NB_PROBE_LENGTH + 1, 188, 1315, 1316 };
+	/* In a transport stream of 100 packets/s each third brings the clock, and each ninth tables. */
+	static const struct {
+		enum nb_envelope_kind envelope;
+		uint32_t bytes;
+		double rate_pps;
+	} shapes[] = {
+		{ NB_ENVELOPE_RAW, NB_PROBE_LENGTH, 20000 },
+		{ NB_ENVELOPE_RAW, NB_PROBE_LENGTH + 1, 20000 },
+		{ NB_ENVELOPE_RAW, 188, 20000 },
+		{ NB_ENVELOPE_RAW, 1315, 20000 },
+		{ NB_ENVELOPE_RAW, 1316, 20000 },
+		{ NB_ENVELOPE_RTP, 61, 20000 },
+		{ NB_ENVELOPE_MPEGTS, 752, 100 },
+		{ NB_ENVELOPE_RTP_MPEGTS, 1328, 100 },
+	};
 
 	(void)state;
 	LAB_REQUIRED();
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
 		const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 		struct nb_sender_config config = config_of(&stream, 1);
 		struct pollfd wait = { .fd = fd, .events = POLLIN };
@@ -172,7 +186,9 @@ static void test_frames_are_right_to_the_checksum(void **state)
 
 		assert_true(fd >= 0);
 		assert_return_code(bind(fd, (const struct sockaddr *)&name, sizeof(name)), errno);
-		config.payload_bytes = sizes[i];
+		config.envelope = shapes[i].envelope;
+		config.payload_bytes = shapes[i].bytes;
+		config.pacer.rate_pps = shapes[i].rate_pps;
 		config.pacer.packets = 30;
 		config.qdisc_bypass = true; /* or the loopback interface shows each frame on its way out, too */
 		config.ttl = 9;

@@ -259,6 +259,81 @@ static void test_a_stop_ends_a_long_wait(void **state)
 	nb_pacer_destroy(pacer);
 }
 
+static const int64_t step[] = { 0, 1000000, 1000000, 1000000, 4000000, 4000001 };
+
+static struct nb_pacer *make_written(void)
+{
+	const struct nb_pacer_config config = { .packets = 6, .burst = 1, .offsets_ns = step };
+	struct nb_pacer *pacer;
+
+	assert_int_equal(nb_pacer_create(&pacer, &config, NULL), 0);
+	return pacer;
+}
+
+static void test_a_written_schedule_is_followed(void **state)
+{
+	struct nb_pacer *pacer = make_written();
+
+	(void)state;
+	assert_true(nb_pacer_is_timed(pacer));
+	nb_pacer_start(pacer, 7);
+	for (uint64_t i = 0; i < 6; i++) {
+		assert_int_equal(nb_pacer_due(pacer, i), 7 + step[i]);
+		assert_int_equal(nb_pacer_even_ns(pacer, i), step[i]);
+	}
+	assert_int_equal(nb_pacer_due(pacer, 6), 7 + step[5]);
+	nb_pacer_start(pacer, nb_monotonic_ns() + 1000000);
+	take_all(pacer, 6, 64);
+	nb_pacer_start(pacer, nb_monotonic_ns());
+	take_all(pacer, 6, 1);
+	nb_pacer_destroy(pacer);
+}
+
+/* All that is due is handed out at once, and nothing of what is not: the last packet is an hour away. */
+static void test_a_written_schedule_is_caught_up(void **state)
+{
+	static const int64_t offsets[] = { 0, 1, 1, 2, 3600 * NB_NS_PER_S };
+	const struct nb_pacer_config config = { .packets = 5, .burst = 1, .offsets_ns = offsets };
+	struct nb_pacer *pacer;
+
+	(void)state;
+	assert_int_equal(nb_pacer_create(&pacer, &config, NULL), 0);
+	nb_pacer_start(pacer, nb_monotonic_ns() - 10);
+	assert_int_equal(nb_pacer_wait(pacer, 3, &go_on), 3);
+	assert_int_equal(nb_pacer_intended(pacer), 4);
+	assert_int_equal(nb_pacer_wait(pacer, 64, &go_on), 1);
+	assert_int_equal(nb_pacer_next(pacer), 4);
+	nb_pacer_sent(pacer, 3, nb_pacer_due(pacer, 3) + 1234);
+	assert_int_equal(nb_pacer_lateness(pacer)->count, 1);
+	assert_int_equal(nb_pacer_lateness(pacer)->max, 1234);
+	nb_pacer_destroy(pacer);
+}
+
+static void test_wrong_written_schedules_are_refused(void **state)
+{
+	static const int64_t falling[] = { 0, 5, 4 }, negative[] = { -1, 5, 5 };
+	static const int64_t late[] = { 0, 5, NB_PACER_OFFSET_MAX_NS + 1 };
+	const struct nb_pacer_config wrong[] = {
+		{ .packets = 3, .burst = 1, .offsets_ns = falling },
+		{ .packets = 3, .burst = 1, .offsets_ns = negative },
+		{ .packets = 3, .burst = 1, .offsets_ns = late },
+		{ .packets = 0, .burst = 1, .offsets_ns = step },
+		{ .packets = NB_PACER_OFFSETS_MOST + 1, .burst = 1, .offsets_ns = step },
+		{ .packets = 3, .burst = 2, .offsets_ns = step },
+		{ .packets = 3, .burst = 1, .rate_pps = 10, .offsets_ns = step },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct nb_pacer *pacer = NULL;
+		struct nb_error error = { 0 };
+
+		assert_int_equal(nb_pacer_create(&pacer, &wrong[i], &error), -EINVAL);
+		assert_true(error.what[0] != '\0');
+		assert_null(pacer);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +347,9 @@ int main(void)
 		cmocka_unit_test(test_lateness_is_exact_and_early_is_not_late),
 		cmocka_unit_test(test_stopped_before_it_began),
 		cmocka_unit_test(test_a_stop_ends_a_long_wait),
+		cmocka_unit_test(test_a_written_schedule_is_followed),
+		cmocka_unit_test(test_a_written_schedule_is_caught_up),
+		cmocka_unit_test(test_wrong_written_schedules_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

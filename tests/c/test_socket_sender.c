@@ -105,6 +105,42 @@ static void test_probes_tell_the_schedule(void **state)
 	close(fd);
 }
 
+/* Bursts, pauses and whose turn it is, as written; each probe says when it was due, to the nanosecond. */
+static void test_a_written_schedule_is_sent(void **state)
+{
+	static const int64_t offsets[] = { 0, 0, 0, 1000000, 21000000, 21000001, 21000002, 30000000 };
+	static const uint32_t turns[] = { 0, 0, 1, 0, 1, 1, 0, 0 };
+	const struct nb_sender_stream streams[] = { to(5, "127.0.0.1", 5004), to(6, "127.0.0.1", 5004) };
+	struct nb_sender_config config = config_of(streams, 2);
+	static struct arrivals arrivals;
+	struct nb_sender_counts counts;
+	struct nb_socket_sender *none = NULL;
+	uint64_t next[2] = { 0 };
+	int fd;
+
+	(void)state;
+	LAB_REQUIRED();
+	fd = arrivals_open("127.0.0.1", 5004);
+	config.pacer = (struct nb_pacer_config){ .packets = 8, .burst = 1, .offsets_ns = offsets };
+	config.turn_streams = turns;
+	nb_socket_sender_destroy(run(&config, &counts));
+	arrivals_take(&arrivals, fd);
+	assert_int_equal(arrivals.count, 8);
+	assert_int_equal(counts.intended, 8);
+	for (uint32_t i = 0; i < 8; i++) {
+		assert_int_equal(arrivals.probes[i].scheduled_ns, counts.started_ns + offsets[i]);
+		assert_int_equal(arrivals.probes[i].stream, 5 + turns[i]);
+		assert_int_equal(arrivals.probes[i].sequence, next[turns[i]]++);
+	}
+	config.stream_count = 1;
+	assert_int_equal(nb_socket_sender_create(&none, &config, NULL), -EINVAL); /* there is no stream 1 */
+	config.pacer = (struct nb_pacer_config){ .packets = 8, .burst = 1, .rate_pps = 10 };
+	config.stream_count = 2;
+	assert_int_equal(nb_socket_sender_create(&none, &config, NULL), -EINVAL); /* turns of no schedule */
+	assert_null(none);
+	close(fd);
+}
+
 static void test_streams_to_groups_take_turns(void **state)
 {
 	const struct nb_sender_stream streams[] = {
@@ -422,6 +458,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_sequence_arrives_once),
 		cmocka_unit_test(test_probes_tell_the_schedule),
+		cmocka_unit_test(test_a_written_schedule_is_sent),
 		cmocka_unit_test(test_streams_to_groups_take_turns),
 		cmocka_unit_test(test_faults_are_exact_on_the_wire),
 		cmocka_unit_test(test_a_schedule_that_ends_within_a_pair),
