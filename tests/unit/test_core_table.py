@@ -15,14 +15,21 @@ TRANSIT = 250_000
 
 STREAM_KEYS = {
     # struct nb_stream_counts
-    "packets", "bytes", "unique", "duplicate", "reordered", "beyond_window", "lost", "loss_periods", "longest_loss",
+    "packets", "bytes", "unique", "duplicate", "replicated", "reordered", "three_reordered", "missing", "beyond_window", "lost",
+    "loss_periods", "longest_loss", "noticeable_losses", "intervals", "interval_missing_last", "interval_missing_max",
     "first_sequence", "last_sequence", "sequenced", "first_ns", "last_ns", "jitter_ns", "jitter_max_ns", "clock_backwards",
     "windows", "iat_error_windows", "transit_base_ns", "transit_min_ns", "transit_max_ns", "delay_factor_max_ns",
-    "stamps_user", "stamps_kernel", "stamps_hardware",
+    "delay_factor_last_ns", "stamps_user", "stamps_kernel", "stamps_hardware",
     # who it is
-    "probe", "session", "stream", "source", "destination", "source_port", "destination_port",
+    "probe", "kind", "payload_type", "media_clock_hz", "sequence_restarts", "ts", "session", "stream", "source", "destination", "source_port", "destination_port",
     # in short
-    "iat_ns", "transit_ns",
+    "iat_ns", "transit_ns", "ipdv_ns", "loss_length_packets", "loss_length_ns", "loss_between_packets", "loss_between_ns",
+    "reorder_extent_packets", "reorder_late_ns",
+}  # fmt: skip
+
+DISTRIBUTIONS = {
+    "iat", "transit_above", "transit_below", "ipdv_above", "ipdv_below", "loss_length_packets", "loss_length_ns",
+    "loss_between_packets", "loss_between_ns", "reorder_extent_packets", "reorder_late_ns",
 }  # fmt: skip
 
 
@@ -160,10 +167,28 @@ def test_histograms_add_up():
     feed(table, list(range(10)))
     feed(table, list(range(5)), stream=2)
     first, second = table.streams(histograms=True)
-    assert set(first) == STREAM_KEYS | {"iat_histogram", "transit_above_histogram", "transit_below_histogram"}
+    assert set(first) == STREAM_KEYS | {f"{name}_histogram" for name in DISTRIBUTIONS}
     assert first["transit_above_histogram"]["count"] + first["transit_below_histogram"]["count"] == 10
     assert first["iat_histogram"]["count"] + second["iat_histogram"]["count"] == table.histogram("iat")["count"] == 13
     assert table.histogram("delivery")["count"] == 0
+
+
+def test_every_distribution_is_there_over_all_streams():
+    table = _core.StreamTable()
+    for name in DISTRIBUTIONS - {"transit_above", "transit_below"} | {"pdv", "transit", "delivery"}:
+        assert table.histogram(name)["count"] == 0
+    for name in ("transit_above", "", "nonsense"):  # transits of two streams have no common base
+        with pytest.raises(ValueError, match="ipdv_above"):
+            table.histogram(name)
+
+
+def test_windows_come_when_asked_for():
+    table = _core.StreamTable()
+    feed(table, list(range(10)))
+    [stream] = table.streams(windows=True)
+    assert set(stream) == STREAM_KEYS | {"kept_windows"}
+    [window] = stream["kept_windows"]
+    assert set(window) == {"number", "packets", "bytes", "missing", "iat_count", "iat_sum_ns", "iat_max_ns"}
 
 
 def test_delivery_is_from_the_stamp_to_the_application():
