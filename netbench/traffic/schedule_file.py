@@ -7,7 +7,7 @@ import csv
 import sys
 from array import array
 from collections.abc import Callable, Iterator
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +131,7 @@ class _Table:
         text = row[self._time_at].strip()
         try:
             value_ns = self._parse(text)
-        except (ValueError, InvalidOperation):
+        except (ValueError, ArithmeticError):  # Decimal's own are of the latter
             return f"{text!r} is no {self._time_name}"
         offset_ns = self._last_ns + value_ns if self._is_gap else value_ns
         if value_ns < 0:
