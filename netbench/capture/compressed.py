@@ -47,9 +47,11 @@ def pieces(path: str, piece_bytes: int = PIECE_BYTES) -> Iterator[bytes]:
     """
     kind = compression(path)
     with _opened(path) as raw, closing(_decompressed(raw, kind, path)) as source:
+        # read1, where there is one: read() would throw away what it has when the data end early.
+        read = getattr(source, "read1", source.read)
         while True:
             try:
-                piece = source.read(piece_bytes)
+                piece = read(piece_bytes)
             except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
                 raise BrokenCompressionError(f"the {kind} data end early or are damaged ({error})") from error
             except OSError as error:

@@ -221,11 +221,131 @@ static int save_programs(const char *directory)
 	return failed | save(&seed, directory, "stream_table", "frames_and_payloads");
 }
 
+/* ---- capture files, in little-endian order */
+
+static void add_le(struct seed *seed, uint64_t value, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		ADD(seed, (uint8_t)(value >> 8 * i));
+}
+
+/* @body becomes a block of @type. */
+static void add_block(struct seed *seed, uint32_t type, const struct seed *body)
+{
+	const size_t padded = (body->length + 3) & ~(size_t)3;
+
+	add_le(seed, type, 4);
+	add_le(seed, 12 + padded, 4);
+	add(seed, body->bytes, body->length);
+	add_le(seed, 0, padded - body->length);
+	add_le(seed, 12 + padded, 4);
+}
+
+/* What an enhanced packet block (6), an obsolete (2) or a simple one (3) says before its frame. */
+static void add_packet_block(struct seed *seed, uint32_t type, const struct seed *frame)
+{
+	struct seed body = { .length = 0 };
+
+	if (type != 3) {
+		add_le(&body, 0, 4);
+		add_le(&body, 100, 4);
+		add_le(&body, 200, 4);
+		add_le(&body, frame->length, 4);
+	}
+	add_le(&body, frame->length, 4);
+	add(&body, frame->bytes, frame->length);
+	add_block(seed, type, &body);
+}
+
+static void add_section(struct seed *seed)
+{
+	struct seed body = { .length = 0 };
+
+	add_le(&body, 0x1a2b3c4d, 4);
+	add_le(&body, 1, 4);
+	add_le(&body, UINT64_MAX, 8);
+	add_block(seed, 0x0a0d0d0a, &body);
+}
+
+static void add_interface(struct seed *seed, uint32_t link, uint8_t unit)
+{
+	struct seed body = { .length = 0 };
+
+	add_le(&body, link, 4);
+	add_le(&body, 0, 4);
+	add_le(&body, 9 | 1 << 16, 4); /* if_tsresol */
+	add_le(&body, unit, 4);
+	add_le(&body, 14 | 8 << 16, 4); /* if_tsoffset */
+	add_le(&body, 3600, 8);
+	add_le(&body, 0, 4);
+	add_block(seed, 1, &body);
+}
+
+/* The first byte says how the fuzzer divides the file. */
+static void begin_pcap(struct seed *seed, uint32_t magic, uint32_t link)
+{
+	seed->length = 0;
+	ADD(seed, 12);
+	add_le(seed, magic, 4);
+	add_le(seed, 2 | 4 << 16, 4);
+	add_le(seed, 0, 8);
+	add_le(seed, 65535, 4);
+	add_le(seed, link, 4);
+}
+
+static void add_record(struct seed *seed, const struct seed *frame, size_t captured)
+{
+	add_le(seed, 1700000000, 4);
+	add_le(seed, 5, 4);
+	add_le(seed, captured, 4);
+	add_le(seed, frame->length, 4);
+	add(seed, frame->bytes, captured);
+}
+
+static int save_captures(const char *directory)
+{
+	static const uint8_t cooked[] = { 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0 };
+	struct seed file, frame = { .length = 0 }, empty = { .length = 0 };
+	int failed;
+
+	add_ethernet(&frame);
+	add_ipv4(&frame, 0, 0x4000);
+	begin_pcap(&file, 0xa1b2c3d4, 1);
+	add_record(&file, &frame, frame.length);
+	add_record(&file, &frame, 60);
+	failed = save(&file, directory, "pcap_reader", "pcap_micro");
+
+	begin_pcap(&file, 0xa1b23c4d, 113);
+	frame.length = 0;
+	add(&frame, cooked, sizeof(cooked));
+	add_ipv4(&frame, 0, 0x2000);
+	add_record(&file, &frame, frame.length);
+	failed |= save(&file, directory, "pcap_reader", "pcap_nano_cooked");
+
+	file.length = 0;
+	ADD(&file, 255);
+	frame.length = 0;
+	add_ipv4(&frame, 8, 0); /* its EtherType is taken off below: raw IP */
+	memmove(frame.bytes, frame.bytes + 2, frame.length -= 2);
+	add_section(&file);
+	add_interface(&file, 101, 0x94);
+	add_packet_block(&file, 6, &frame);
+	add_block(&file, 0x0a, &empty);
+	failed |= save(&file, directory, "pcap_reader", "pcapng_enhanced");
+
+	file.length = 1;
+	add_section(&file);
+	add_interface(&file, 228, 9);
+	add_packet_block(&file, 3, &frame);
+	add_packet_block(&file, 2, &frame);
+	return failed | save(&file, directory, "pcap_reader", "pcapng_simple_obsolete");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
 		fprintf(stderr, "usage: %s tests/fuzz/corpus\n", argv[0]);
 		return 2;
 	}
-	return save_probes(argv[1]) | save_frames(argv[1]) | save_programs(argv[1]);
+	return save_probes(argv[1]) | save_frames(argv[1]) | save_programs(argv[1]) | save_captures(argv[1]);
 }

@@ -182,6 +182,30 @@ def capture_calls(name: str, maker: Callable[..., Any], wrong: dict[str, Any]) -
     }
 
 
+def reader_calls() -> dict[str, Callable[[], object]]:
+    table, frame = _core.StreamTable(), probe_frame(3, 1_700_000_000_000_000_000)
+    header = bytes.fromhex("4d3cb2a1 02000400 00000000 00000000 00000400 01000000")
+    record = (1).to_bytes(4, "little") * 2 + len(frame).to_bytes(4, "little") * 2 + frame
+    reader = _core.CaptureReader()
+    reader.feed(header, table)
+
+    def feed() -> None:
+        reader.feed(record[:20], table)
+        reader.feed(record[20:], table)
+        refused(lambda: reader.feed(record, None), TypeError)
+        refused(lambda: reader.feed("text", table), TypeError)
+
+    return {
+        "CaptureReader": lambda: (
+            _core.CaptureReader(listens=[(GROUP, "0.0.0.0", PORT)]),
+            refused(lambda: _core.CaptureReader(listens=[(GROUP, "nonsense", PORT)]), ValueError),
+        ),
+        "CaptureReader.feed": feed,
+        "CaptureReader.finish": lambda: _core.CaptureReader().finish(),
+        "CaptureReader.counts": lambda: reader.counts(),
+    }
+
+
 def function_calls() -> dict[str, Callable[[], object]]:
     probe = _core.probe_encode(1, 2, 3, 4, 5)
     return {
@@ -204,6 +228,7 @@ GROUPS: dict[str, Callable[[], dict[str, Callable[[], object]]]] = {
     "FrameSender": lambda: sender_calls("FrameSender", frame_sender),
     "SocketCapture": lambda: capture_calls("SocketCapture", socket_capture, {"listens": [("192.0.2.9", "0.0.0.0", PORT)]}),
     "RingCapture": lambda: capture_calls("RingCapture", ring_capture, {"block_bytes": 3}),
+    "CaptureReader": reader_calls,
     "functions": function_calls,
 }
 
