@@ -21,7 +21,8 @@ STREAM_KEYS = {
     "windows", "iat_error_windows", "transit_base_ns", "transit_min_ns", "transit_max_ns", "delay_factor_max_ns",
     "delay_factor_last_ns", "stamps_user", "stamps_kernel", "stamps_hardware",
     # who it is
-    "probe", "kind", "payload_type", "media_clock_hz", "sequence_restarts", "ts", "session", "stream", "source", "destination", "source_port", "destination_port",
+    "probe", "kind", "payload_type", "media_clock_hz", "sequence_restarts", "ts", "session", "stream",
+    "source", "destination", "source_port", "destination_port",
     # in short
     "iat_ns", "transit_ns", "ipdv_ns", "loss_length_packets", "loss_length_ns", "loss_between_packets", "loss_between_ns",
     "reorder_extent_packets", "reorder_late_ns",
