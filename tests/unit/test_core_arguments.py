@@ -58,6 +58,28 @@ SENDER = {"streams": [(1, "127.0.0.1", 5004)], "rate_pps": 0.0, "packets": 1}
             "next_hop must be a hardware address like aa:bb:cc:dd:ee:ff, not 'aa:bb'",
         ),
         (lambda: _core.FrameSender(**SENDER), TypeError, "FrameSender() needs interface_index"),
+        (
+            lambda: _core.SocketSender(**SENDER, envelope="mp4"),
+            ValueError,
+            "envelope must be 'raw', 'mpegts', 'rtp' or 'rtp-mpegts', not 'mp4'",
+        ),
+        (lambda: _core.SocketSender(**SENDER, rtp_first_sequence=65536), ValueError, "rtp_first_sequence must be 0..65535"),
+        (
+            lambda: _core.SocketSender(**SENDER, schedule=bytes(9)),
+            ValueError,
+            "schedule must be a whole number of values of 8 bytes, in their place",
+        ),
+        (
+            lambda: _core.SocketSender(**SENDER, schedule=bytes(16), schedule_streams=bytes(4)),
+            ValueError,
+            "schedule_streams must be as long as schedule, or empty",
+        ),
+        (
+            lambda: _core.SocketSender(**SENDER | {"packets": 3}, schedule=bytes(16)),
+            ValueError,
+            "packets must be 0..2, as many as schedule has",
+        ),
+        (lambda: _core.SocketSender(**SENDER, schedule="0"), TypeError, "a bytes-like object is required, not 'str'"),
         (lambda: _core.SocketCapture(listens=[("239.1.1.1", "0.0.0.0")]), TypeError, "listens: each() needs port"),
         (lambda: _core.RingCapture(), TypeError, "RingCapture() needs interface_index"),
         (lambda: _core.Histogram().record(-1), ValueError, "value must be 0..18446744073709551615"),
@@ -89,6 +111,11 @@ def test_a_wrong_argument_is_named(call, kind, message):
         {"dscp": 64},
         {"rate_pps": -1.0},
         {"rate_pps": float("nan")},
+        {"envelope": "mpegts", "payload_bytes": 1328},
+        {"rate_pps": 10.0, "schedule": bytes(16)},
+        {"burst": 2, "schedule": bytes(16)},
+        {"packets": 2, "schedule": (5).to_bytes(8, "little") + (4).to_bytes(8, "little")},
+        {"packets": 1, "schedule": bytes(8), "schedule_streams": (1).to_bytes(4, "little")},
     ],
 )
 def test_a_sender_that_makes_no_sense_is_refused_with_a_sentence(arguments):

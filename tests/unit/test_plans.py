@@ -7,7 +7,7 @@ import pytest
 from netbench.errors import UsageError
 from netbench.plans.loader import default_plan, load_plan, parse_profile, shipped_profiles
 from netbench.plans.quantities import parse_bitrate, parse_duration
-from netbench.result.plan import EnvironmentPlan
+from netbench.result.plan import EnvironmentPlan, Profile
 
 
 def parse_environment(text: str) -> EnvironmentPlan:
@@ -58,6 +58,30 @@ def test_shipped_profiles_are_what_their_names_say() -> None:
     assert profiles["iptv"].packets_per_second == pytest.approx(949.85, abs=0.01)
     assert profiles["lineup"].packets_per_second == pytest.approx(47_492, abs=1)
     assert profiles["unicast"].delivery == "unicast"
+
+
+def test_an_envelope_brings_its_usual_payload() -> None:
+    assert parse_profile("iptv").envelope == "raw"
+    assert parse_profile("iptv:envelope=mpegts").payload_bytes == 1316
+    assert parse_profile("iptv:envelope=rtp-mpegts").payload_bytes == 12 + 1316
+    assert parse_profile("lineup:envelope=rtp,length=200").payload_bytes == 200
+    assert Profile(name="own", envelope="rtp-mpegts").payload_bytes == 1328
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("iptv:envelope=mpegts,length=1328", "1328 bytes does not fit mpegts"),
+        ("iptv:envelope=rtp-mpegts,length=1316", "such as 1328"),
+        ("iptv:envelope=mpegts,length=564", "4 or more TS packets"),
+        ("iptv:envelope=rtp,length=59", "60 or more"),
+        ("iptv:envelope=mp4", "envelope"),
+    ],
+)
+def test_a_payload_that_does_not_fit_its_envelope(text: str, told: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_profile(text)
+    assert told in raised.value.message
 
 
 def test_a_profile_with_other_figures() -> None:
