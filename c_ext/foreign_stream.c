@@ -37,9 +37,9 @@ void nb_foreign_destroy(struct nb_foreign *foreign)
  * alone: it may be a stray. Stamps of another class than the table's are of another clock, so the media line knows only
  * timed packets.
  */
-void nb_foreign_rtp(struct nb_foreign *foreign, struct nb_tracker *tracker, const struct nb_arrival *arrival)
+void nb_foreign_rtp(struct nb_foreign *foreign, struct nb_tracker *tracker, struct nb_arrival *arrival)
 {
-	const struct nb_decoded *decoded = &arrival->decoded;
+	struct nb_decoded *decoded = &arrival->decoded;
 	struct nb_media_line *media = &foreign->media;
 	bool continues, restarted;
 	uint64_t sequence;
@@ -53,6 +53,7 @@ void nb_foreign_rtp(struct nb_foreign *foreign, struct nb_tracker *tracker, cons
 			nb_media_line_restart(media, decoded->media_time, arrival->received_ns);
 		sent_ns = nb_media_line_ns(media, decoded->media_time, decoded->media_clock_hz, arrival->received_ns);
 	}
+	decoded->sequence = sequence;
 	nb_tracker_sequenced(tracker, sequence, sent_ns, arrival->received_ns, arrival->bytes, arrival->timed);
 }
 

@@ -35,8 +35,11 @@ struct nb_foreign; /* opaque */
 struct nb_foreign *nb_foreign_create(uint32_t reorder_window);
 void nb_foreign_destroy(struct nb_foreign *foreign);
 
-/* Feed @tracker with an arrival of an RTP stream: its sequence extended, its media time in place of a send time. */
-void nb_foreign_rtp(struct nb_foreign *foreign, struct nb_tracker *tracker, const struct nb_arrival *arrival);
+/*
+ * Feed @tracker with an arrival of an RTP stream: its media time in place of a send time, and its sequence extended, which takes
+ * the place of the 16 bits in @arrival, too.
+ */
+void nb_foreign_rtp(struct nb_foreign *foreign, struct nb_tracker *tracker, struct nb_arrival *arrival);
 
 /* Look at the arrival's TS packets; the monitor is made with the first. Without memory for it there is none. */
 void nb_foreign_ts(struct nb_foreign *foreign, const struct nb_arrival *arrival);

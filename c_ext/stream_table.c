@@ -400,7 +400,7 @@ static struct nb_stream_key key_of(const struct nb_flow *flow, const struct nb_d
 	};
 }
 
-static void feed(struct nb_table *table, uint32_t index, const struct nb_arrival *arrival)
+static void feed(struct nb_table *table, uint32_t index, struct nb_arrival *arrival)
 {
 	struct nb_tracker *tracker = table->trackers[index];
 	const struct nb_decoded *decoded = &arrival->decoded;
@@ -443,7 +443,7 @@ static bool tell_again(struct nb_table *table, uint32_t index, const struct nb_p
  * nothing but what @probation remembers.
  */
 static void begin_rtp(struct nb_table *table, uint32_t raw, struct nb_probation *probation,
-		      const struct nb_stream_key *key, const struct nb_arrival *first)
+		      const struct nb_stream_key *key, struct nb_arrival *first)
 {
 	struct nb_stream_counts counts;
 	uint32_t index;

@@ -68,7 +68,7 @@ struct nb_series_point {
 struct nb_log_entry {
 	int64_t received_ns;
 	uint32_t stream; /* the probe's stream number, or the SSRC */
-	uint32_t sequence; /* low 32 bits; RTP's 16 as they stand in the packet */
+	uint32_t sequence; /* low 32 bits; of RTP the extended ones: its 16, and the wraps since the first packet */
 };
 
 struct nb_table; /* opaque */

@@ -26,6 +26,8 @@ class StreamTable:
         max_streams: int = 4096,
         session: int = 0,
         probes_only: bool = False,
+        decode: str = "auto",  # "auto" | "probe" | "rtp" | "mpegts" | "iperf2" | "raw": see c_ext/decoder.h
+        rtp_clock_hz: int = 0,  # of RTP's dynamic payload types; 0: 90 kHz
         stamp_class: str = "kernel",  # "user" | "kernel" | "hardware": the class that timing statistics use
         reorder_window: int = 4096,
         window_ns: int = 1_000_000_000,
@@ -48,9 +50,13 @@ class StreamTable:
     def streams(self, *, histograms: bool = False, windows: bool = False) -> list[dict[str, object]]:
         """One dict a stream, in order of first arrival.
 
-        Keys: those of struct nb_stream_counts (stamps as stamps_user …; delay_factor_max_ns and delay_factor_last_ns None when there
-        is none; jitter_ns, jitter_max_ns float), probe (bool), session, stream, source, destination (text), source_port,
+        Keys: those of struct nb_stream_counts (stamps as stamps_user …; delay_factor_max_ns and delay_factor_last_ns None when
+        there is none; jitter_ns, jitter_max_ns float), probe (bool), session, stream, source, destination (text), source_port,
         destination_port.
+        What it is: kind ("raw", "probe", "rtp", "mpegts", "iperf2"); stream is a probe's number or the SSRC; of RTP payload_type
+        (else None), media_clock_hz, sequence_restarts. first_sequence and last_sequence of RTP are extended: 2^32 and more. The
+        transit of RTP is relative: its first packet's is 0.
+        ts: None, or of the MPEG transport stream inside the keys of struct nb_ts_counts (delay_factor_max_ns below 0: none).
         Distributions in short, {count, min, max, mean, p50, p99, p99_9} or None when empty: iat_ns; transit_ns (receive - send,
         absolute); ipdv_ns (signed); loss_length_packets, loss_length_ns, loss_between_packets, loss_between_ns;
         reorder_extent_packets, reorder_late_ns (enum nb_distribution says what each is).
@@ -63,10 +69,10 @@ class StreamTable:
     def histogram(self, name: str) -> HistogramData | None:
         """One distribution over all streams, by its name.
 
-        "iat"; "pdv" (RFC 5481: transit less the smallest of its stream); "transit" (receive - send; None when a packet came before
-        it was sent, by the clocks); "delivery" (stamp to the application's hands); "ipdv_above", "ipdv_below" (RFC 5481 section 4.1,
-        differences at or above 0, and the size of those below it); "loss_length_packets", "loss_length_ns", "loss_between_packets",
-        "loss_between_ns" (RFC 3357); "reorder_extent_packets", "reorder_late_ns" (RFC 4737).
+        "iat"; "pdv" (RFC 5481: transit less the smallest of its stream); "transit" (receive - send, RTP left out; None when a
+        packet came before it was sent, by the clocks); "delivery" (stamp to the application's hands); "ipdv_above", "ipdv_below"
+        (RFC 5481 section 4.1, differences at or above 0, and the size of those below it); "loss_length_packets", "loss_length_ns",
+        "loss_between_packets", "loss_between_ns" (RFC 3357); "reorder_extent_packets", "reorder_late_ns" (RFC 4737).
         """
 
     def series(self) -> list[dict[str, int]]:

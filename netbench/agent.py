@@ -145,9 +145,12 @@ def _receive(job: ReceiveJob, commands: Commands) -> None:
         max_streams=job.max_streams,
         session=job.session,
         probes_only=job.probes_only,
+        decode=job.decode,
+        rtp_clock_hz=job.rtp_clock_hz,
         media_rate_bps=job.media_rate_bps,
         error_iat_ns=job.error_iat_ns,
         window_ns=job.window_ns,
+        loss_distance=job.loss_distance,
         series_ns=job.series_ns,
         log_capacity=job.log_capacity,
     )
@@ -164,7 +167,7 @@ def _receive(job: ReceiveJob, commands: Commands) -> None:
             "backend": job.backend,
             "stamp_class": "kernel",
             "resolution_ns": backend.resolution_ns,
-            **_measured(table, job.stream_histograms),
+            **_measured(table, job),
             "capture": backend.counts(),
             "counters": counters.read_again(),
         },
@@ -172,15 +175,19 @@ def _receive(job: ReceiveJob, commands: Commands) -> None:
     backend.close()
 
 
-def _measured(table: StreamTable, stream_histograms: bool) -> dict[str, Any]:
+def _measured(table: StreamTable, job: ReceiveJob | AnalyzeJob) -> dict[str, Any]:
     """What a table knows, once it is finished."""
+    from netbench.core import DISTRIBUTIONS
+
     return {
         "totals": table.totals(),
-        "streams": table.streams(histograms=stream_histograms),
+        "streams": table.streams(histograms=job.stream_histograms, windows=job.stream_windows),
         "iat": table.histogram("iat"),
         "pdv": table.histogram("pdv"),
         "transit": table.histogram("transit"),
         "delivery": table.histogram("delivery"),
+        "distributions": {name: table.histogram(name) for name in DISTRIBUTIONS},
+        "loss_distance": job.loss_distance,
         "series": table.series(),
     }
 
@@ -201,7 +208,7 @@ def _analyze(job: AnalyzeJob, commands: Commands) -> None:
             "backend": "file",
             "stamp_class": "kernel",  # what the capturing program took; a file does not say of which class they were
             "resolution_ns": files.resolution_ns,
-            **_measured(table, job.stream_histograms),
+            **_measured(table, job),
             "capture": files.counts(),
             "files": files.books(),
         },

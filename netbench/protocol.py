@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 Backend = Literal["socket", "ring", "pcap"]
 Method = Literal["socket", "frame"]
+Decode = Literal["auto", "probe", "rtp", "mpegts", "iperf2", "raw"]
 Envelope = Literal["raw", "mpegts", "rtp", "rtp-mpegts"]
 ErrorKind = Literal["usage", "cannot_run", "failed"]
 
@@ -108,6 +109,10 @@ class ReceiveJob:
         duration_ns: 0: until `stop`.
         quiet_ns: after `stop` it goes on until nothing has arrived for so long (at most ten times that): what is still queued on
             the way is not lost.
+        decode: what to look for in a datagram; what is not of that kind is raw traffic.
+        rtp_clock_hz: media clock of RTP's dynamic payload types, which do not say; 0: 90 kHz.
+        loss_distance: a loss at most so many sequences behind the one before is noticeable (RFC 3357 section 6.1).
+        stream_windows: the newest windows of each stream are told.
         log_capacity: packets in the packet log; 0: no log.
     """
 
@@ -117,6 +122,8 @@ class ReceiveJob:
     join: bool = True
     session: int = 0
     probes_only: bool = False
+    decode: Decode = "auto"
+    rtp_clock_hz: int = 0
     duration_ns: int = 0
     quiet_ns: int = 0
     receive_buffer_bytes: int = 0
@@ -125,9 +132,11 @@ class ReceiveJob:
     media_rate_bps: float = 0.0
     error_iat_ns: int = 45_000_000
     window_ns: int = 1_000_000_000
+    loss_distance: int = 99
     series_ns: int = 0
     log_capacity: int = 0
     stream_histograms: bool = False
+    stream_windows: bool = False
     read_counters: bool = True
     kind: Literal["receive"] = "receive"
 
@@ -140,6 +149,7 @@ class AnalyzeJob:
         paths: files and directories; whatever they hold is read in order of the first stamp in it.
         listens: keep only datagrams to one of these ("0.0.0.0": any address, port 0: any port); empty: all.
         decode: what to look for in a datagram; empty: the table's own choice.
+        loss_distance: as of ReceiveJob; so is stream_windows.
         packet_log: keep a packet log with room for all of them.
     """
 
@@ -151,9 +161,11 @@ class AnalyzeJob:
     media_rate_bps: float = 0.0
     error_iat_ns: int = 45_000_000
     window_ns: int = 1_000_000_000
+    loss_distance: int = 99
     series_ns: int = 0
     packet_log: bool = False
     stream_histograms: bool = False
+    stream_windows: bool = False
     kind: Literal["analyze"] = "analyze"
 
 

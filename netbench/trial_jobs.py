@@ -70,6 +70,7 @@ def trial_jobs(plan: Plan, profile: Profile, built: BuiltEnvironment, session: i
         backend="ring",
         join=False,
         session=session,
+        decode="auto" if profile.envelope.endswith("mpegts") else "probe",
         quiet_ns=round(plan.settle_s * 1e9),
         max_streams=max(256, 2 * profile.streams),
         media_rate_bps=profile.bits_per_second,

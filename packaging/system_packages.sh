@@ -58,7 +58,7 @@ find_missing() {
 	else
 		required="$required clang"
 	fi
-	for program in tshark tcpdump iperf; do
+	for program in tshark tcpdump iperf ffmpeg; do
 		has_program "$program" || wanted="$wanted $program"
 	done
 	# Ubuntu's chromium package only starts a snap, which neither containers nor CI have.

@@ -8,13 +8,12 @@ import threading
 import time
 from typing import Any
 
-from netbench.capture.backend import port_range
+from netbench.capture.backend import port_range, snapshot_bytes
 from netbench.capture.membership import Memberships
 from netbench.core import StreamTable
 from netbench.interface import interface_index
 from netbench.protocol import ReceiveJob
 
-_SNAPSHOT_BYTES = 256
 _TIMEOUT_MS = 10  # libpcap hands a block over at least this often
 _POLL_MS = 50
 _QUIET_POLLS_AT_END = 4
@@ -34,7 +33,7 @@ class PcapBackend:
         low, high = port_range(job)
         try:
             self._pcap: Any = pcapy.create(job.interface)
-            self._pcap.set_snaplen(_SNAPSHOT_BYTES)
+            self._pcap.set_snaplen(snapshot_bytes(job))
             self._pcap.set_promisc(0)
             self._pcap.set_timeout(_TIMEOUT_MS)
             if job.ring_blocks:

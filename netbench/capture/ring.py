@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netbench.capture.backend import port_range
+from netbench.capture.backend import port_range, snapshot_bytes
 from netbench.capture.membership import Memberships
 from netbench.core import RingCapture, StreamTable
 from netbench.interface import interface_index
@@ -19,7 +19,11 @@ class RingBackend:
             raise ValueError("the ring backend needs an interface: -i NAME")
         low, high = port_range(job)
         self._capture = RingCapture(
-            interface_index=interface_index(job.interface), port_low=low, port_high=high, blocks=job.ring_blocks
+            interface_index=interface_index(job.interface),
+            port_low=low,
+            port_high=high,
+            blocks=job.ring_blocks,
+            snapshot_bytes=snapshot_bytes(job),
         )
         self._memberships = Memberships(job.listens, job.interface) if job.join else None
 

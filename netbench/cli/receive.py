@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -31,6 +31,20 @@ def receive(
         str, typer.Option("-B", "--backend", metavar="socket|ring|pcap", help="How packets are captured.")
     ] = "socket",
     buffer: Annotated[str, typer.Option("--buffer", metavar="BYTES", help="Socket receive buffer asked for, e.g. 4M.")] = "0",
+    decode: Annotated[
+        str,
+        typer.Option(
+            "--decode",
+            metavar="auto|probe|rtp|mpegts|iperf2|raw",
+            help="What to look for in datagrams; auto finds all but iperf2.",
+        ),
+    ] = "auto",
+    rtp_clock: Annotated[
+        int,
+        typer.Option(
+            "--rtp-clock", metavar="HZ", help="Media clock of RTP's dynamic payload types (90000).", min=0, max=1_000_000_000
+        ),
+    ] = 0,
     media_rate: Annotated[
         str, typer.Option("--media-rate", metavar="RATE", help="Media rate of a stream for MDI's delay factor, e.g. 10M.")
     ] = "0",
@@ -42,7 +56,7 @@ def receive(
     from netbench.cli.options import DEFAULT_PORT, duration_s, stream_specs
     from netbench.metrics.passive import passive_reception
     from netbench.plans.quantities import parse_bitrate
-    from netbench.protocol import ReceiveJob, StreamSpec
+    from netbench.protocol import Decode, ReceiveJob, StreamSpec
     from netbench.report.live import ReceiveDisplay
 
     named = [f"0.0.0.0{text}" if text.startswith(":") else text for text in [*(targets or []), *(group or [])]]
@@ -56,6 +70,8 @@ def receive(
         raise UsageError(f"-B {backend}: there is no such backend", "take socket, ring or pcap")
     if backend != "socket" and interface is None:
         raise UsageError(f"-B {backend} watches an interface, and none is named", "add -i NAME; ip -brief link lists them")
+    if decode not in get_args(Decode):
+        raise UsageError(f"--decode {decode}: there is no such decoder", f"take one of {', '.join(get_args(Decode))}")
     seconds = duration_s(duration)
     try:
         buffer_bytes, media_rate_bps = round(parse_bitrate(buffer)), parse_bitrate(media_rate)
@@ -66,11 +82,14 @@ def receive(
         listens=listens,
         backend=backend,  # type: ignore[arg-type]  # checked above
         interface=interface,
+        decode=decode,  # type: ignore[arg-type]  # checked above
+        rtp_clock_hz=rtp_clock,
         duration_ns=round(seconds * 1e9),
         receive_buffer_bytes=buffer_bytes,
         max_streams=max(4096, 2 * len(listens)),
         media_rate_bps=media_rate_bps,
         series_ns=1_000_000_000,
+        stream_windows=True,
     )
     with ReceiveDisplay(quiet=quiet) as display:
         raw, interrupted = run_by_hand("the receiver", job, display.ready, display.progress)

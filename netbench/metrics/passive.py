@@ -7,13 +7,23 @@ from typing import Any
 
 from netbench.metrics.distribution import NS_PER_MS, NS_PER_US, summarize
 from netbench.metrics.loss import upper_bound_ratio
-from netbench.metrics.mdi import measure_mdi
+from netbench.metrics.mdi import worst_interval
+from netbench.metrics.patterns import measure_ipdv, measure_loss_pattern, measure_order, stream_patterns
 from netbench.metrics.reception import capture_books, series_points
 from netbench.metrics.sending import bits_per_second, rate_pps
-from netbench.result.records import Loss, Mdi, Received, Reception, SequenceOrder, Stamps, StreamResult
+from netbench.metrics.transport_stream import (
+    NO_TS,
+    TS_PACKET_BYTES,
+    all_transport,
+    measured_delay_factor_ns,
+    missing_ts_packets,
+    stream_transport,
+)
+from netbench.result.records import Loss, Mdi, Received, Reception, Stamps, StreamResult
 
 _NO_SEQUENCE = "no sequence numbers in this traffic"
 _NOTHING = "nothing was received"
+_NO_STAMPS = "no send stamps, nor media time, in this traffic"
 
 
 def passive_reception(raw: Mapping[str, Any], media_rate_bps: float | None = None) -> Reception:
@@ -33,23 +43,26 @@ def passive_reception(raw: Mapping[str, Any], media_rate_bps: float | None = Non
     )
     pps, octets = rate_pps(packets, span_s), _total(streams, "bytes")
     loss = _loss(sequenced)
-    probes = [stream for stream in sequenced if stream["unique"] > 1]
+    stamped = [stream for stream in sequenced if stream["unique"] > 1]
     sections: dict[str, tuple[Any, str]] = {
         "loss": (loss, _NO_SEQUENCE if streams else _NOTHING),
         "iat_us": (summarize(raw["iat"], NS_PER_US), "no stream had two packets with a stamp of the class in use"),
-        "pdv_us": (summarize(raw["pdv"], NS_PER_US), "no send stamps in this traffic"),
+        "pdv_us": (summarize(raw["pdv"], NS_PER_US), _NO_STAMPS),
         "one_way_delay_us": (None, "nobody said that sender and receiver share a clock"),
         "delivery_us": (summarize(raw["delivery"], NS_PER_US), _NOTHING),
         "jitter_ms": (
-            sum(s["jitter_ns"] for s in probes) / len(probes) / NS_PER_MS if probes else None,
-            "no send stamps in this traffic",
+            sum(s["jitter_ns"] for s in stamped) / len(stamped) / NS_PER_MS if stamped else None,
+            _NO_STAMPS,
         ),
-        "jitter_max_ms": (max((s["jitter_max_ns"] / NS_PER_MS for s in probes), default=None), "no send stamps in this traffic"),
+        "jitter_max_ms": (max((s["jitter_max_ns"] / NS_PER_MS for s in stamped), default=None), _NO_STAMPS),
         "mdi": (
             _mdi(streams, media_rate_bps, span_s),
-            "no media rate was given (--media-rate), or less than an interval of 1 s arrived",
+            "no media rate was given (--media-rate) nor found in a PCR, or less than an interval of 1 s arrived",
         ),
-        "sequence": (_order(sequenced), _NO_SEQUENCE if streams else _NOTHING),
+        "mpegts": (all_transport(streams), NO_TS if streams else _NOTHING),
+        "ipdv_us": measure_ipdv(raw),
+        "sequence": (measure_order(raw, sequenced) if sequenced else None, _NO_SEQUENCE if streams else _NOTHING),
+        "loss_pattern": (measure_loss_pattern(raw, sequenced), _NO_SEQUENCE if streams else _NOTHING),
         "tap": (None, "a receiver by hand has no tap"),
     }
     return Reception(
@@ -58,6 +71,7 @@ def passive_reception(raw: Mapping[str, Any], media_rate_bps: float | None = Non
             packets=packets,
             unique_packets=unique + unsequenced,
             duplicate_packets=_total(streams, "duplicate"),
+            replicated_packets=_total(sequenced, "replicated") if sequenced else None,
             beyond_window_packets=_total(streams, "beyond_window"),
             unsequenced_packets=unsequenced,
             foreign_packets=raw["totals"]["foreign"],
@@ -108,25 +122,35 @@ def _loss(streams: Sequence[Mapping[str, Any]]) -> Loss | None:
     )
 
 
-def _order(streams: Sequence[Mapping[str, Any]]) -> SequenceOrder | None:
-    unique = _total(streams, "unique")
-    if unique == 0:
-        return None
-    reordered = _total(streams, "reordered")
-    return SequenceOrder(reordered_packets=reordered, reordered_ratio=reordered / unique)
-
-
 def _mdi(streams: Sequence[Mapping[str, Any]], media_rate_bps: float | None, span_s: float) -> Mdi | None:
-    if media_rate_bps is None or not streams:
+    """RFC 4445 of the worst stream: at the configured media rate, else at the one that its PCR tells."""
+    media = [stream for stream in streams if stream["ts"] or stream["bytes"] // stream["packets"] >= TS_PACKET_BYTES]
+    factors = {index: _delay_factor_ns(stream, media_rate_bps) for index, stream in enumerate(media)}
+    known = {index: factor for index, factor in factors.items() if factor is not None}
+    if not known or span_s <= 0:
         return None
-    payload_bytes = round(_total(streams, "bytes") / _total(streams, "packets"))
-    missing = [stream["lost"] + stream["reordered"] for stream in streams]
-    return measure_mdi([stream["delay_factor_max_ns"] for stream in streams], missing, payload_bytes, span_s, media_rate_bps)
+    worst = max(known, key=lambda index: known[index])
+    return Mdi(
+        delay_factor_ms=known[worst] / NS_PER_MS,
+        media_loss_packets_per_second=max(missing_ts_packets(stream) for stream in media) / span_s,
+        media_rate_bps=media_rate_bps or media[worst]["ts"]["media_rate_bps"],
+        media_rate_source="configured" if media_rate_bps else "measured",
+        **(worst_interval(media) if media_rate_bps else {}),
+    )
+
+
+def _delay_factor_ns(stream: Mapping[str, Any], media_rate_bps: float | None) -> float | None:
+    if media_rate_bps is None:
+        return measured_delay_factor_ns(stream)
+    factor = stream["delay_factor_max_ns"]
+    return float(factor) if factor is not None and factor >= 0 else None
 
 
 def _stream(stream: Mapping[str, Any]) -> StreamResult:
     iat, sequenced = stream["iat_ns"], stream["sequenced"]
-    factor = stream["delay_factor_max_ns"]
+    configured = stream["delay_factor_max_ns"]
+    factor = measured_delay_factor_ns(stream) if configured is None or configured < 0 else configured
+    ts = stream_transport(stream)
     numbers: dict[str, tuple[Any, str]] = {
         "sequences_sent": (None, "a receiver by hand does not know it"),
         "lost_packets": (stream["lost"] if sequenced else None, _NO_SEQUENCE),
@@ -137,10 +161,15 @@ def _stream(stream: Mapping[str, Any]) -> StreamResult:
             "fewer than two send stamps",
         ),
         "delay_factor_ms": (
-            factor / NS_PER_MS if factor is not None and factor >= 0 else None,
+            factor / NS_PER_MS if factor is not None else None,
             "no media rate, or less than 1 s arrived",
         ),
+        "payload_type": (stream["payload_type"], "no RTP"),
+        "cc_errors": (ts.cc_errors if ts else None, NO_TS),
+        "ts_lost_estimate": (ts.ts_lost_estimate if ts else None, NO_TS),
+        "ts": (ts, NO_TS),
     }
+    patterns, no_patterns = stream_patterns([stream])
     return StreamResult(
         stream=stream["stream"],
         source=stream["source"],
@@ -151,6 +180,9 @@ def _stream(stream: Mapping[str, Any]) -> StreamResult:
         duplicate_packets=stream["duplicate"],
         reordered_packets=stream["reordered"],
         error_seconds=stream["iat_error_windows"],
-        absent={key: reason for key, (value, reason) in numbers.items() if value is None},
+        kind=stream["kind"],
+        sequence_restarts=stream["sequence_restarts"],
+        absent={key: reason for key, (value, reason) in numbers.items() if value is None} | no_patterns,
         **{key: value for key, (value, _) in numbers.items()},
+        **patterns,
     )

@@ -149,6 +149,7 @@ class ReceiveDisplay(_Display):
             else None
         )
         rows.append(("MDI", media, "mdi"))
+        rows += _transport_rows(reception)
         if reception.timestamps is not None:
             rows.append(("Stamps", reception.timestamps.used, ""))
         for name, text, key in rows:
@@ -158,15 +159,17 @@ class ReceiveDisplay(_Display):
 
     def _streams(self, streams: list[Mapping[str, Any]]) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        for heading in ("Stream", "Packets", "Lost", "IAT p99", "IAT max"):
-            table.add_column(heading, justify="left" if heading == "Stream" else "right", no_wrap=True)
+        for heading in ("Stream", "Kind", "Packets", "Lost", "CC errors", "IAT p99", "IAT max"):
+            table.add_column(heading, justify="left" if heading in ("Stream", "Kind") else "right", no_wrap=True)
         for stream in streams[:LARGEST_NUMBER_OF_STREAMS]:
             iat = stream.get("iat_ns") or {}
             lost = int(stream.get("lost", 0)) if stream.get("sequenced", True) else None
             name = f"{stream.get('source', '?')} → {stream.get('destination', '?')}:{stream.get('destination_port', '?')}"
             cells = (
+                str(stream.get("kind", format.ABSENT)),
                 format.count(int(stream.get("packets", 0))),
                 _or_dash(lost, lambda number: format.count(int(number))),
+                _or_dash((stream.get("ts") or {}).get("cc_errors"), lambda number: format.count(int(number))),
                 _or_dash(iat.get("p99"), lambda ns: format.duration_us(ns / 1e3)),
                 _or_dash(iat.get("max"), lambda ns: format.duration_us(ns / 1e3)),
             )
@@ -175,6 +178,29 @@ class ReceiveDisplay(_Display):
             more = f"and {format.plural(len(streams) - LARGEST_NUMBER_OF_STREAMS, 'more stream')}"
             table.add_row(Text(self._page.text(more), style="dim"))
         return table
+
+
+def _transport_rows(reception: Reception) -> list[tuple[str, str | None, str]]:
+    """What the transport streams inside were like; nothing where there are none."""
+    ts = reception.mpegts
+    if ts is None:
+        return []
+    first_priority = (
+        ("sync", ts.sync_losses),
+        ("sync byte", ts.sync_byte_errors),
+        ("PAT", ts.pat_errors),
+        ("PMT", ts.pmt_errors),
+        ("PID", ts.pid_errors),
+        ("transport", ts.transport_errors),
+    )
+    wrong = ", ".join(f"{name} {format.count(number)}" for name, number in first_priority if number)
+    rate = f", {format.bit_rate(ts.mux_rate_bps)} by its PCR" if ts.mux_rate_bps else ""
+    continuity = f"{format.count(ts.cc_errors)} errors, about {format.count(ts.ts_lost_estimate)} TS packets missing"
+    return [
+        ("MPEG-TS", f"{format.count(ts.ts_packets)} TS packets of {format.plural(ts.pids, 'PID')}{rate}", ""),
+        ("Counters", continuity if ts.cc_errors else "continuous on every PID", ""),
+        ("TR 101290", f"errors: {wrong}" if wrong else "no other error of first priority", ""),
+    ]
 
 
 class SendDisplay(_Display):

@@ -10,6 +10,7 @@ from netbench.result.base import PartialRecord, Record
 
 Count = Annotated[int, Field(ge=0)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
+StreamKind = Literal["raw", "probe", "rtp", "mpegts", "iperf2"]
 StampClass = Literal["hardware", "kernel", "user"]
 TrialStatus = Literal["ok", "sender-limited", "unsupported", "error", "interrupted"]
 
@@ -55,8 +56,11 @@ class Received(Record):
     packets: Count
     unique_packets: Count
     duplicate_packets: Count = Field(description="RFC 5560: copies beyond the first")
+    replicated_packets: Count | None = Field(None, description="RFC 5560: distinct packets that came more than once")
     beyond_window_packets: Count = Field(description="too old to tell late from duplicate")
-    unsequenced_packets: Count = Field(0, description="of the unique ones: of streams without sequence numbers, where no loss shows")
+    unsequenced_packets: Count = Field(
+        0, description="of the unique ones: of streams without sequence numbers, where no loss shows"
+    )
     foreign_packets: Count = Field(description="of another session, or no probes")
     damaged_packets: Count
     bytes: Count = Field(description="UDP payload")
@@ -78,11 +82,37 @@ class Loss(Record):
     longest_loss_packets: Count | None = None
 
 
+class LossPattern(PartialRecord):
+    """RFC 3357 over all streams, as the receiver sees it: between the first and the last packet of each stream."""
+
+    lost_packets: Count
+    loss_periods: Count = Field(description="maximal runs of lost sequences, section 6.2")
+    longest_loss_packets: Count
+    loss_distance_packets: Count = Field(
+        description="delta of section 6.1: a loss at most so far from the one before is noticeable"
+    )
+    noticeable_packets: Count = Field(description="losses that are; the first of a stream never is")
+    noticeable_ratio: Ratio | None = Field(description="of the lost ones")
+    period_packets: Distribution | None = Field(description="lengths of the loss periods, section 6.3")
+    period_ms: Distribution | None = Field(
+        description="from the last packet before a period to the first after it, where stamps allow"
+    )
+    between_packets: Distribution | None = Field(
+        description="section 6.4: from the last loss of a period to the first of the next, in sequences"
+    )
+    between_ms: Distribution | None = Field(description="from the first packet after a period to the last before the next")
+
+
 class SequenceOrder(Record):
     """RFC 4737 section 3.3 and 4.1, duplicates removed first."""
 
     reordered_packets: Count
     reordered_ratio: Ratio
+    three_reordered_packets: Count | None = Field(None, description="section 5: right behind three that are above it")
+    extent_packets: Distribution | None = Field(
+        None, description="section 4.2: arrivals since the earliest one above it; null: none reordered"
+    )
+    late_ms: Distribution | None = Field(None, description="section 4.3: time since that arrival")
 
 
 class Mdi(Record):
@@ -92,6 +122,10 @@ class Mdi(Record):
     media_loss_packets_per_second: float = Field(description="TS packets lost or out of order (7 a datagram of 1316 bytes)")
     media_rate_bps: float
     media_rate_source: Literal["configured", "measured"]
+    intervals: Count | None = Field(None, description="of about 1 s each, over all streams; null: not told")
+    worst_interval_missing_datagrams: Count | None = Field(
+        None, description="lost or out of order in the worst interval of any stream: its MLR, in datagrams"
+    )
 
 
 class Stamps(Record):
@@ -146,6 +180,48 @@ class SeriesPoint(Record):
     iat_max_us: float | None
 
 
+class TransportStream(Record):
+    """MPEG-TS as it arrived: ISO 13818-1 continuity, ETSI TR 101 290 first priority. Events, unless the key says otherwise."""
+
+    ts_packets: Count = Field(description="of 188 bytes; null packets included")
+    null_packets: Count
+    pids: Count = Field(description="that were seen; null packets apart")
+    programs: Count = Field(description="that the latest PAT names")
+    cc_errors: Count = Field(description="continuity counters that were not the expected ones")
+    ts_lost_estimate: Count = Field(description="sum of (counter - expected) mod 16 over these: TS packets missing, modulo 16 each")
+    duplicate_ts_packets: Count = Field(description="exact copies of the packet before of their PID; one is legal")
+    sync_losses: Count
+    sync_byte_errors: Count
+    pat_errors: Count = Field(description="no PAT for 0.5 s, another table on its PID, or scrambled")
+    pmt_errors: Count = Field(description="a PMT not there for 0.5 s, or scrambled")
+    pid_errors: Count = Field(description="a PID that a PMT names, not there for 5 s")
+    transport_errors: Count = Field(description="packets with transport_error_indicator")
+    crc_errors: Count = Field(description="PAT and PMT sections")
+    pcr_interval_errors: Count = Field(description="more than 100 ms between two PCRs, by arrival")
+    pat_interval_max_ms: float | None = Field(description="null: fewer than two PATs")
+    pmt_interval_max_ms: float | None = Field(description="of one PMT; null: fewer than two")
+    pcr_interval_max_ms: float | None = Field(description="of one PID; null: fewer than two PCRs")
+    mux_rate_bps: float | None = Field(description="by the PCR, null packets included; null: none, or not steady enough")
+    untracked_ts_packets: Count = Field(description="of PIDs beyond the first 254: without continuity")
+
+
+class Mpegts(TransportStream):
+    """The same over all streams of a receiver: sums, the longest intervals, and the sum of the known rates."""
+
+    streams: Count
+
+
+class StreamWindow(Record):
+    """One window of time (1 s) of one stream. An IAT counts for the window that it ends in."""
+
+    number: Count = Field(description="from 0 at the stream's first packet; windows in which nothing came are left out")
+    packets: Count
+    bytes: Count
+    missing_packets: Count = Field(description="lost or late, in the window in which their absence showed")
+    iat_mean_us: float | None
+    iat_max_us: float | None
+
+
 class StreamResult(PartialRecord):
     """One stream at one receiver."""
 
@@ -164,6 +240,22 @@ class StreamResult(PartialRecord):
     jitter_ms: float | None
     delay_factor_ms: float | None
     error_seconds: Count
+    loss_periods: Count | None = Field(None, description="RFC 3357, between its first and its last packet; so are the next two")
+    longest_loss_packets: Count | None = None
+    noticeable_losses: Count | None = None
+    reorder_extent_max_packets: Count | None = Field(None, description="RFC 4737 section 4.2")
+    reorder_late_max_ms: float | None = Field(None, description="RFC 4737 section 4.3")
+    iat_mean_us: float | None = None
+    ipdv_min_us: float | None = Field(None, description="RFC 5481 section 4.1, signed; so are the next two")
+    ipdv_p99_us: float | None = None
+    ipdv_max_us: float | None = None
+    windows: list[StreamWindow] = Field(default_factory=list, description="the newest 64 in which anything came, oldest first")
+    kind: StreamKind = "probe"
+    payload_type: Annotated[int, Field(ge=0, le=127)] | None = Field(None, description="of RTP")
+    sequence_restarts: Count = Field(0, description="of RTP: sources that began anew; no loss is claimed across them")
+    cc_errors: Count | None = Field(None, description="of MPEG-TS; details under ts")
+    ts_lost_estimate: Count | None = Field(None, description="of MPEG-TS; details under ts")
+    ts: TransportStream | None = None
 
 
 class Reception(PartialRecord):
@@ -176,10 +268,13 @@ class Reception(PartialRecord):
     jitter_ms: float | None = Field(None, description="RFC 3550 section 6.4.1, mean over streams of the last value")
     jitter_max_ms: float | None = Field(None, description="largest over streams and time")
     pdv_us: Distribution | None = Field(None, description="RFC 5481 section 4.2, over all streams")
+    ipdv_us: Distribution | None = Field(None, description="RFC 5481 section 4.1, signed, over all streams")
     one_way_delay_us: Distribution | None = Field(None, description="only where both ends share a clock")
     delivery_us: Distribution | None = Field(None, description="kernel stamp to the application's hands")
     mdi: Mdi | None = None
+    mpegts: Mpegts | None = Field(None, description="the transport streams inside, all together")
     sequence: SequenceOrder | None = None
+    loss_pattern: LossPattern | None = None
     timestamps: Stamps | None = None
     error_seconds: Count | None = None
     clock_sync: Literal["same_clock", "ptp", "ntp", "unsynced"] | None = None
