@@ -67,6 +67,23 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Replay:
+    """The UDP payloads of a capture file instead of probes, with the file's own timing.
+
+    Attributes:
+        path: absolute, where the sender runs.
+        speed: 2.0 is twice as fast.
+        only: datagrams to one of these; empty: the file holds but one destination.
+        most_bits_per_second: more payload in any second is refused; 0: no limit.
+    """
+
+    path: str
+    speed: float = 1.0
+    only: tuple[StreamSpec, ...] = ()
+    most_bits_per_second: float = 0.0
+
+
+@dataclass(frozen=True)
 class SendJob:
     """Send probes. Rate and packets count turns over all streams together.
 
@@ -76,6 +93,7 @@ class SendJob:
         envelope: what surrounds the probe: nothing, MPEG-TS, RTP, or MPEG-TS in RTP.
         rtp_first_sequence: of each stream; its SSRC is session xor stream.
         schedule: then rate_pps is 0 and burst is 1.
+        replay: then too; of one stream, in a raw envelope, by the socket.
     """
 
     streams: tuple[StreamSpec, ...]
@@ -94,6 +112,7 @@ class SendJob:
     envelope: Envelope = "raw"
     rtp_first_sequence: int = 0
     schedule: Schedule | None = None
+    replay: Replay | None = None
     faults: Faults = field(default_factory=Faults)
     read_counters: bool = True
     kind: Literal["send"] = "send"
@@ -148,14 +167,15 @@ class AnalyzeJob:
     Attributes:
         paths: files and directories; whatever they hold is read in order of the first stamp in it.
         listens: keep only datagrams to one of these ("0.0.0.0": any address, port 0: any port); empty: all.
-        decode: what to look for in a datagram; empty: the table's own choice.
+        decode: as of ReceiveJob; so is rtp_clock_hz.
         loss_distance: as of ReceiveJob; so is stream_windows.
         packet_log: keep a packet log with room for all of them.
     """
 
     paths: tuple[str, ...]
     listens: tuple[StreamSpec, ...] = ()
-    decode: str = ""
+    decode: Decode = "auto"
+    rtp_clock_hz: int = 0
     session: int = 0
     max_streams: int = 4096
     media_rate_bps: float = 0.0
@@ -247,6 +267,9 @@ def decode_job(line: str) -> Job:
             raw["faults"] = Faults(**raw["faults"])
             if raw.get("schedule") is not None:
                 raw["schedule"] = Schedule(**raw["schedule"])
+            if raw.get("replay") is not None:
+                only = tuple(StreamSpec(**item) for item in raw["replay"].pop("only"))
+                raw["replay"] = Replay(**raw["replay"], only=only)
             return SendJob(**raw)
         if kind == "receive":
             raw["listens"] = tuple(StreamSpec(**item) for item in raw["listens"])

@@ -40,16 +40,17 @@ _COUNTS = (
 
 def table_of(job: AnalyzeJob, log_capacity: int) -> StreamTable:
     """The table that a job asks for."""
-    optional: dict[str, Any] = {"decode": job.decode} if job.decode else {}
     return StreamTable(
         max_streams=job.max_streams,
         session=job.session,
+        decode=job.decode,
+        rtp_clock_hz=job.rtp_clock_hz,
         media_rate_bps=job.media_rate_bps,
         error_iat_ns=job.error_iat_ns,
         window_ns=job.window_ns,
+        loss_distance=job.loss_distance,
         series_ns=job.series_ns,
         log_capacity=log_capacity,
-        **optional,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_text
 import os
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -25,6 +25,20 @@ def analyze(
     port: Annotated[
         int | None, typer.Option("-p", "--port", metavar="PORT", help="Only datagrams to this UDP port.", min=1, max=65535)
     ] = None,
+    decode: Annotated[
+        str,
+        typer.Option(
+            "--decode",
+            metavar="auto|probe|rtp|mpegts|iperf2|raw",
+            help="What to look for in datagrams; auto finds all but iperf2.",
+        ),
+    ] = "auto",
+    rtp_clock: Annotated[
+        int,
+        typer.Option(
+            "--rtp-clock", metavar="HZ", help="Media clock of RTP's dynamic payload types (90000).", min=0, max=1_000_000_000
+        ),
+    ] = 0,
     media_rate: Annotated[
         str, typer.Option("--media-rate", metavar="RATE", help="Media rate of a stream for MDI's delay factor, e.g. 10M.")
     ] = "0",
@@ -41,11 +55,13 @@ def analyze(
     from netbench.cli.options import stream_specs
     from netbench.metrics.passive import passive_reception
     from netbench.plans.quantities import parse_bitrate
-    from netbench.protocol import AnalyzeJob, StreamSpec
+    from netbench.protocol import AnalyzeJob, Decode, StreamSpec
     from netbench.report.file_display import FileDisplay
 
     for path in (*files, *(tap or [])):
         _check(path)
+    if decode not in get_args(Decode):
+        raise UsageError(f"--decode {decode}: there is no such decoder", f"take one of {', '.join(get_args(Decode))}")
     try:
         media_rate_bps = parse_bitrate(media_rate)
     except ValueError as error:
@@ -58,8 +74,11 @@ def analyze(
         return AnalyzeJob(
             paths=tuple(os.path.abspath(path) for path in paths),
             listens=listens,
+            decode=decode,  # type: ignore[arg-type]  # checked above
+            rtp_clock_hz=rtp_clock,
             media_rate_bps=media_rate_bps,
             series_ns=1_000_000_000,
+            stream_windows=True,
             packet_log=log,
         )
 

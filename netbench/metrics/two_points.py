@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from netbench.metrics.distortion import match, read_log
 from netbench.metrics.distribution import NS_PER_US, summarize_values
 from netbench.result.records import Reception, Tap
+
+_WRAP = 1 << 16
+_CYCLES_BEFORE = 16  # room for a count that goes below its first sequence
+_SAMPLE = 101
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,26 @@ def count_points(first_log: bytes, second_log: bytes) -> PointCounts:
     )
 
 
+def unwrap(first_log: bytes, second_log: bytes, streams: Iterable[int]) -> tuple[bytes, bytes]:
+    """Logs in which the 16-bit sequences of these streams count on when they wrap, and mean the same at both points.
+
+    Within a log a step is the nearest of those that 16 bits allow (RFC 3550 A.1 in spirit). The second log's count is moved by
+    that multiple of 65536 that brings packets of the same 16 bits closest together in time, so the two clocks have to agree
+    within half the time that 65536 packets take (at 1000 packets per second, 32 s).
+
+    Raises:
+        InvalidDataError: a log is cut.
+    """
+    first, second = read_log(first_log).copy(), read_log(second_log).copy()
+    for stream in streams:
+        ours, theirs = np.flatnonzero(first["stream"] == stream), np.flatnonzero(second["stream"] == stream)
+        at_first, at_second = _counted_on(first["sequence"][ours]), _counted_on(second["sequence"][theirs])
+        cycles = _cycles(at_first, first["received_ns"][ours], at_second, second["received_ns"][theirs])
+        first["sequence"][ours] = (at_first + _CYCLES_BEFORE * _WRAP).astype(np.uint32)
+        second["sequence"][theirs] = (at_second + (_CYCLES_BEFORE + cycles) * _WRAP).astype(np.uint32)
+    return first.tobytes(), second.tobytes()
+
+
 def measure_points(
     first: Mapping[str, Any], first_log: bytes, second: Mapping[str, Any], second_log: bytes, reception: Reception, same_clock: bool
 ) -> tuple[Tap | None, PointCounts | None, str | None]:
@@ -83,6 +107,8 @@ def measure_points(
         reason = _why_not(name, raw)
         if reason is not None:
             return None, None, reason
+    wrapping = {stream["stream"] for raw in (first, second) for stream in raw["streams"] if stream.get("kind") == "rtp"}
+    first_log, second_log = unwrap(first_log, second_log, wrapping)
     counts = count_points(first_log, second_log)
     sightings = match(first_log, second_log)
     distortion = summarize_values(sightings.distortion_ns(), NS_PER_US)
@@ -122,6 +148,26 @@ def _why_not(name: str, raw: Mapping[str, Any]) -> str | None:
         missing = raw["totals"]["log_overflow"]
         return f"{missing} packets of the {name} capture found no room in the packet log: divide it (editcap -c)"
     return None
+
+
+def _counted_on(sequences: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """16-bit sequences in order of arrival, without their wraps."""
+    if sequences.size == 0:
+        return np.zeros(0, dtype=np.int64)
+    steps = np.diff(sequences.astype(np.uint16)).astype(np.int16).astype(np.int64)
+    return np.concatenate(([0], np.cumsum(steps))) + int(sequences[0])
+
+
+def _cycles(first: NDArray[np.int64], first_ns: NDArray[np.int64], second: NDArray[np.int64], second_ns: NDArray[np.int64]) -> int:
+    """By how many wraps the second point's count lags behind the first's: what most of a sample of packets say."""
+    votes: Counter[int] = Counter()
+    if first.size:
+        for index in np.unique(np.linspace(0, second.size - 1, _SAMPLE).astype(np.int64)) if second.size else ():
+            alike = np.flatnonzero((first - second[index]) % _WRAP == 0)
+            if alike.size:
+                nearest = alike[np.argmin(np.abs(first_ns[alike] - second_ns[index]))]
+                votes[int(first[nearest] - second[index]) // _WRAP] += 1
+    return votes.most_common(1)[0][0] if votes else 0
 
 
 def _packets(log: NDArray[np.void]) -> NDArray[np.uint64]:

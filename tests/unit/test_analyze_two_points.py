@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from netbench.errors import InvalidDataError
 from netbench.metrics.distortion import LOG_ENTRY, match
-from netbench.metrics.two_points import PointCounts, count_points
+from netbench.metrics.two_points import PointCounts, count_points, unwrap
 
 
 def log(*entries: tuple[int, int, int]) -> bytes:
@@ -53,6 +53,24 @@ def test_distortion_is_the_step_of_the_transit() -> None:
     second = log((100, 1, 0), (1140, 1, 1), (2090, 1, 2))
 
     assert match(first, second).distortion_ns().tolist() == [40, 50]
+
+
+def test_sixteen_bit_sequences_count_on_and_mean_the_same_at_both_points() -> None:
+    # 200000 packets, 1 ms apart, from sequence 65000: three wraps. The second point begins at packet 70000 (one wrap later),
+    # sees all 20 ms later, and lacks packets 100000 and 150000.
+    packets = range(200_000)
+    first = log(*((1_000_000 * i, 7, (65_000 + i) & 0xFFFF) for i in packets))
+    second = log(*((1_000_000 * i + 20_000_000, 7, (65_000 + i) & 0xFFFF) for i in packets[70_000:] if i not in (100_000, 150_000)))
+
+    assert count_points(*unwrap(first, second, [7])) == PointCounts(
+        matched=129_998, lost_between=2, outside=70_000, missed_by_first=0, absent_streams=0, absent_packets=0
+    )
+    assert set(match(*unwrap(first, second, [7])).transit_ns.tolist()) == {20_000_000}
+
+
+def test_a_stream_that_one_point_lacks_is_left_as_it_is() -> None:
+    assert count_points(*unwrap(log(*of(1, 1, 2)), b"", [1])) == PointCounts(0, 0, 0, 0, 1, 2)
+    assert count_points(*unwrap(b"", log(*of(1, 1, 2)), [1])) == PointCounts(0, 0, 0, 0, 0, 0)
 
 
 def test_a_cut_log_is_refused() -> None:
