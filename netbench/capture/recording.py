@@ -9,6 +9,7 @@ import re
 import socket
 import struct
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 from netbench import __version__
@@ -36,6 +37,8 @@ class Recording:
     """
 
     def __init__(self, job: CaptureJob) -> None:
+        if (job.rotate_bytes or job.rotate_ns) and not job.overwrite:
+            _refuse_another_row(Path(job.path))
         self.filter = filter_expression(job.listens, job.port, job.expression)
         index = interface_index(job.interface)
         snapshot_bytes = job.snapshot_bytes or _WHOLE_FRAME_BYTES
@@ -118,8 +121,8 @@ def compile_filter(expression: str, snapshot_bytes: int) -> list[tuple[int, int,
         return [(_RETURN, 0, 0, snapshot_bytes)]
     if re.search(r"\bvlan\b", expression):
         raise ValueError(
-            "the filter cannot ask for 'vlan': the kernel takes the tag out of a frame before any filter sees it. Leave the word out "
-            "(tagged frames are matched like all others, and the tag is written to the file), and select by it afterwards: "
+            "cannot filter by 'vlan': the kernel takes the tag out of a frame before any filter sees it. Leave the word out: "
+            "tagged frames are matched like all others, and the tag is written to the file. Select by it afterwards: "
             "tshark -r FILE -Y vlan.id==5"
         )
     try:
@@ -129,13 +132,24 @@ def compile_filter(expression: str, snapshot_bytes: int) -> list[tuple[int, int,
     try:
         program = pcapy.compile(pcapy.DLT_EN10MB, snapshot_bytes, expression, 1, _UNKNOWN_NETMASK).get_bpf()
     except pcapy.PcapError as error:
-        raise ValueError(f"the filter {_shortened(expression)!r} is none that libpcap knows ({error}); man pcap-filter") from error
+        raise ValueError(f"cannot filter by {_shortened(expression)!r}: {error} (man pcap-filter)") from error
     if len(program) > MOST_INSTRUCTIONS:
         raise ValueError(
-            f"the filter needs {len(program)} instructions, and the kernel takes {MOST_INSTRUCTIONS}: "
+            f"cannot filter by so many words: they need {len(program)} instructions, and the kernel takes {MOST_INSTRUCTIONS}; "
             "name fewer groups, or a port or a network that holds them all, like 'dst net 239.1.0.0/16'"
         )
     return [tuple(line) for line in program]  # type: ignore[misc]  # pcapy publishes no types
+
+
+def _refuse_another_row(path: Path) -> None:
+    """A row of files of an earlier capture: ours would run into it, or be taken for one with it."""
+    row = re.compile(re.escape(path.stem) + r"-\d{5,}" + re.escape(path.suffix))
+    try:
+        there = sorted(name for name in os.listdir(path.parent) if row.fullmatch(name))
+    except OSError:
+        return  # the writer says what is wrong with the folder
+    if there:
+        raise OSError(errno.EEXIST, f"begin a row of files beside {path.with_name(there[0])}")
 
 
 def _of_stream(spec: StreamSpec) -> str:

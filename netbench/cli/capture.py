@@ -122,6 +122,7 @@ def _ended_early(failure: str, failed_packets: int) -> NetbenchError:
     if not failed_packets:
         return CannotRunError(f"the capture ended early: {failure}; what was written before is a complete file")
     return CannotRunError(
-        f"the capture ended early: {failure}; {failed_packets} packets could not be written, what was written before is a complete file",
+        f"the capture ended early: {failure}; {failed_packets} packets could not be written, "
+        "what was written before is a complete file",
         _REMEDY_OF_FAILURE,
     )

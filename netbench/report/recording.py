@@ -47,15 +47,15 @@ class CaptureDisplay(_Display):
         page.prose(closing_line(recording), style="bold")
         if recording.dropped_packets:
             page.prose(
-                f"Dropped {format.percent(recording.dropped_packets / recording.seen_packets)}: the ring was full, the disk or the "
-                "processor could not follow. Try a larger ring (--buffer), a filter, -s to keep less of each frame, or a faster disk."
+                f"{format.percent(recording.dropped_packets / recording.seen_packets)} dropped: the ring was full, for the disk or "
+                "the processor could not follow. Try a larger ring (--buffer), a filter, or -s to keep less of each frame."
             )
         if recording.cut_packets:
             page.prose(f"{format.count(recording.cut_packets)} of the written packets are not whole (-s).")
         if recording.deleted_files:
             page.prose(
-                f"{format.plural(recording.deleted_files, 'older file')} with {format.count(recording.deleted_packets)} of the written "
-                "packets deleted (--files)."
+                f"{format.plural(recording.deleted_files, 'older file')} deleted (--files), with "
+                f"{format.count(recording.deleted_packets)} of the written packets."
             )
         kept = [item for item in recording.files if not item.deleted]
         for item in kept[-_MOST_FILES_NAMED:]:

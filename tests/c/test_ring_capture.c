@@ -537,11 +537,107 @@ static void without_the_right_it_says_so(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* The whole frames of the file @path, which has a pcap header of 24 bytes. */
+static uint64_t frames_in(const char *path)
+{
+	static uint8_t bytes[1 << 20];
+	FILE *const file = fopen(path, "re");
+	uint64_t frames;
+	size_t length;
+
+	assert_non_null(file);
+	length = fread(bytes, 1, sizeof(bytes), file);
+	fclose(file);
+	assert_int_equal(nb_pcap_whole(bytes + 24, length - 24, NB_FORMAT_PCAP, &frames), length - 24);
+	return frames;
+}
+
+static void a_writer_beside_the_table_and_alone(void **state)
+{
+	char folder[] = "/tmp/nb-test-ring-XXXXXX", path[64];
+	struct nb_pcap_writer_config files = { .path = path, .overwrite = true };
+
+	(void)state;
+	LAB_REQUIRED();
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/a.pcap", folder);
+	for (int beside = 0; beside < 2; beside++) {
+		struct nb_pcap_writer_counts written;
+		struct nb_ring_capture_counts counts;
+		struct nb_ring_capture *capture = open_capture(&one_port);
+		struct nb_table *table = beside ? lab_table() : NULL;
+		const int sender = lab_sender("127.0.0.1");
+		const atomic_bool stop = true;
+		struct nb_pcap_writer *writer;
+
+		files.frames = beside ? 0 : 150; /* what comes behind is counted all the same */
+		assert_int_equal(nb_pcap_writer_create(&writer, &files, NULL), 0);
+		nb_ring_capture_write_to(capture, writer);
+		lab_send(sender, "239.1.1.1", PORT, 1, 0, 200, 1316);
+		assert_int_equal(nb_ring_capture_run(capture, table, 0, &stop, NULL), 0);
+		nb_pcap_writer_close(writer);
+		nb_pcap_writer_read(writer, &written);
+		nb_ring_capture_read(capture, &counts);
+		assert_int_equal(counts.kernel_packets, 200);
+		assert_int_equal(counts.frames, written.frames);
+		assert_int_equal(counts.datagrams, beside ? 200 : 0);
+		assert_int_equal(written.written, beside ? 200 : 150);
+		assert_int_equal(written.left_out, beside ? 0 : 50);
+		assert_int_equal(written.cut, written.written); /* 256 bytes are kept of a frame */
+		assert_int_equal(frames_in(path), written.written);
+		if (beside)
+			lab_assert_streams_whole(table, 1, 200);
+		close(sender);
+		nb_pcap_writer_destroy(writer);
+		nb_ring_capture_destroy(capture);
+		nb_table_destroy(table);
+	}
+	unlink(path);
+	rmdir(folder);
+}
+
+/* A program that lets everything through: the shut tap is quiet all the same, and the books balance. */
+static void a_program_instead_of_ports(void **state)
+{
+	const struct sock_filter everything = BPF_STMT(BPF_RET | BPF_K, 100), nonsense = { .code = 0xffff };
+	struct nb_ring_capture_config config = one_port;
+	struct nb_ring_capture_counts counts;
+	struct nb_ring_capture *capture;
+	struct nb_table *table;
+	int sender;
+
+	(void)state;
+	LAB_REQUIRED();
+	config.filter = &everything;
+	config.filter_instructions = 1;
+	expect_failure(&config, -EINVAL, "filter by ports and by a program at once");
+	config.port_low = config.port_high = 0;
+	config.filter = &nonsense;
+	expect_failure(&config, -EINVAL, "attach a packet filter of 1 instructions");
+	config.filter = &everything;
+	table = lab_table();
+	sender = lab_sender("127.0.0.1");
+	capture = open_capture(&config);
+	lab_send(sender, "239.1.1.1", PORT, 1, 0, 100, 1316);
+	lab_send(sender, "239.1.1.1", PORT + 1, 2, 0, 100, 1316);
+	counts = close_capture(capture, table);
+	assert_int_equal(counts.frames, 200);
+	lab_send(sender, "239.1.1.1", PORT, 1, 100, 100, 1316);
+	nb_ring_capture_read(capture, &counts);
+	assert_int_equal(counts.kernel_packets, 200);
+	lab_assert_streams_whole(table, 2, 100);
+	close(sender);
+	nb_ring_capture_destroy(capture);
+	nb_table_destroy(table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(its_ports_and_nothing_of_before),
 		cmocka_unit_test(all_ports_when_none_is_given),
+		cmocka_unit_test(a_writer_beside_the_table_and_alone),
+		cmocka_unit_test(a_program_instead_of_ports),
 		cmocka_unit_test(both_directions_when_asked_for),
 		cmocka_unit_test(a_reader_that_comes_late_loses_what_the_books_say),
 		cmocka_unit_test(another_thread_reads_and_stops),

@@ -82,6 +82,19 @@ SENDER = {"streams": [(1, "127.0.0.1", 5004)], "rate_pps": 0.0, "packets": 1}
         (lambda: _core.SocketSender(**SENDER, schedule="0"), TypeError, "a bytes-like object is required, not 'str'"),
         (lambda: _core.SocketCapture(listens=[("239.1.1.1", "0.0.0.0")]), TypeError, "listens: each() needs port"),
         (lambda: _core.RingCapture(), TypeError, "RingCapture() needs interface_index"),
+        (
+            lambda: _core.RingCapture(interface_index=1, port_low=1, port_high=1, filter=[(6, 0, 0, 1)]),
+            ValueError,
+            "filter by ports and by a program at once",
+        ),
+        (lambda: _core.PcapWriter(), TypeError, "PcapWriter() needs path"),
+        (lambda: _core.PcapWriter(path=""), ValueError, "write a capture to no file"),
+        (lambda: _core.PcapWriter(path="a", format="erf"), ValueError, "format must be 'pcap' or 'pcapng', not 'erf'"),
+        (
+            lambda: _core.PcapWriter(path="a", files=2),
+            ValueError,
+            "keep 2 files without a size or a time after which one is full",
+        ),
         (lambda: _core.Histogram().record(-1), ValueError, "value must be 0..18446744073709551615"),
         (lambda: _core.Histogram().quantile(1.01), ValueError, "quantile must be 0..1"),
         (lambda: _core.Histogram().quantile(float("nan")), ValueError, "quantile must be 0..1"),
@@ -89,7 +102,7 @@ SENDER = {"streams": [(1, "127.0.0.1", 5004)], "rate_pps": 0.0, "packets": 1}
         (
             lambda: _core.StreamTable().histogram("jitter"),
             ValueError,
-            "name must be 'iat', 'pdv', 'transit' or 'delivery', not 'jitter'",
+            "name must be 'iat', 'pdv', 'transit', 'delivery' or another distribution, not 'jitter'",
         ),
         (lambda: _core.StreamTable().feed(b"12345", 0, 4), ValueError, "wire_length must be at least the length of frame"),
         (lambda: _core.StreamTable().feed("text", 0, 4), TypeError, "a bytes-like object is required, not 'str'"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -211,6 +214,34 @@ def reader_calls() -> dict[str, Callable[[], object]]:
     }
 
 
+def writer_calls() -> dict[str, Callable[[], object]]:
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = f"{folder}/a.pcapng"
+
+    def writer(**arguments: Any) -> _core.PcapWriter:
+        return _core.PcapWriter(**{"path": path, "overwrite": True, "rotate_bytes": 1000, "files": 3} | arguments)
+
+    def close() -> None:
+        to, capture = writer(), ring_capture(port_low=0, port_high=0, filter=[(6, 0, 0, 96)])
+        capture.stop()
+        capture.run(None, writer=to)
+        to.close()
+        refused(lambda: socket_capture().run(None, writer=to), TypeError)
+        refused(lambda: ring_capture().run(None, writer=path), TypeError)
+
+    return {
+        "PcapWriter": lambda: (
+            writer(),
+            refused(lambda: writer(overwrite=False), OSError),
+            refused(lambda: writer(format="x"), ValueError),
+        ),
+        "PcapWriter.close": close,
+        "PcapWriter.counts": writer().counts,
+        "PcapWriter.files": writer().files,
+    }
+
+
 def function_calls() -> dict[str, Callable[[], object]]:
     probe = _core.probe_encode(1, 2, 3, 4, 5)
     return {
@@ -234,6 +265,7 @@ GROUPS: dict[str, Callable[[], dict[str, Callable[[], object]]]] = {
     "SocketCapture": lambda: capture_calls("SocketCapture", socket_capture, {"listens": [("192.0.2.9", "0.0.0.0", PORT)]}),
     "RingCapture": lambda: capture_calls("RingCapture", ring_capture, {"block_bytes": 3}),
     "CaptureReader": reader_calls,
+    "PcapWriter": writer_calls,
     "functions": function_calls,
 }
 
@@ -249,7 +281,7 @@ def entry_points() -> Iterable[str]:
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_nothing_grows(in_private_network, group):
-    calls = FEWER_CALLS if group in ("FrameSender", "RingCapture") else CALLS
+    calls = FEWER_CALLS if group in ("FrameSender", "RingCapture", "PcapWriter") else CALLS
 
     def measure() -> dict[str, dict[str, int]]:
         return {name: growth_per_round(call, calls) for name, call in GROUPS[group]().items()}
