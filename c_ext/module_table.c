@@ -487,9 +487,7 @@ static PyObject *table_histogram(PyObject *object, PyObject *args, PyObject *kwa
 	if (!found)
 		Py_RETURN_NONE;
 	PyErr_Format(PyExc_ValueError,
-		     "name must be 'pdv', 'transit', 'delivery', 'iat', 'ipdv_above' or another distribution "
-		     "of netbench/_core.pyi, not '%s'",
-		     name);
+		     "name must be 'iat', 'pdv', 'transit', 'delivery' or another distribution, not '%s'", name);
 	return NULL;
 }
 

@@ -63,7 +63,20 @@ class HistogramData(TypedDict):
     buckets: list[tuple[int, int, int]]
 
 
+DISTRIBUTIONS = (
+    "ipdv_above",
+    "ipdv_below",
+    "loss_length_packets",
+    "loss_length_ns",
+    "loss_between_packets",
+    "loss_between_ns",
+    "reorder_extent_packets",
+    "reorder_late_ns",
+)
+"""Patterns that StreamTable.histogram() gives over all streams, besides IAT, PDV, transit and delivery."""
+
 __all__ = [
+    "DISTRIBUTIONS",
     "EXPECTED_ABI_VERSION",
     "PROBE_LENGTH",
     "CaptureReader",

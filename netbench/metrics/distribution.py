@@ -101,6 +101,35 @@ def summarize_values(values_ns: NDArray[np.int64], ns_per_unit: int) -> Distribu
     )
 
 
+def summarize_signed(above: HistogramData | None, below: HistogramData | None, ns_per_unit: int) -> Distribution | None:
+    """A signed distribution that the core keeps in two parts, as one record.
+
+    Args:
+        above: the values at or above 0.
+        below: the size of those below 0.
+        ns_per_unit: NS_PER_US or NS_PER_MS.
+
+    Returns:
+        The record, its buckets from the lowest value on; None when nothing was counted.
+
+    Raises:
+        InvalidDataError: the buckets do not add up to the count.
+    """
+    parts = [data for data in (above, below and _mirrored(below)) if data and data["count"]]
+    return summarize(merge(parts), ns_per_unit) if parts else None
+
+
+def _mirrored(data: HistogramData) -> dict[str, Any]:
+    """The same of the negated values: lower < -value <= upper becomes, of whole numbers, 1 - upper <= value < 1 - lower."""
+    return {
+        "count": data["count"],
+        "sum": -data["sum"],
+        "min": None if data["max"] is None else -data["max"],
+        "max": None if data["min"] is None else -data["min"],
+        "buckets": [(1 - upper, 1 - lower, number) for lower, upper, number in data["buckets"]],
+    }
+
+
 def merge(histograms: Iterable[HistogramData]) -> dict[str, Any]:
     """Histograms of the same layout, put together as if all values had been recorded in one."""
     counted: dict[tuple[int, int], int] = {}

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from netbench.metrics.distribution import NS_PER_MS
 from netbench.result.records import Mdi
 
 TS_PACKET_BYTES = 188
+
+
+def worst_interval(streams: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Fields of an Mdi record that count whole intervals; none where no interval of the configured media rate has closed.
+
+    MLR is what was lost or out of order in an interval (RFC 4445 section 3.2); a datagram is missing in the interval in which that
+    showed, whether it came later or never.
+    """
+    told = [stream for stream in streams if stream.get("intervals")]
+    if not told:
+        return {}
+    return {
+        "intervals": sum(stream["intervals"] for stream in told),
+        "worst_interval_missing_datagrams": max(stream["interval_missing_max"] for stream in told),
+    }
 
 
 def measure_mdi(
@@ -16,6 +32,7 @@ def measure_mdi(
     payload_bytes: int,
     duration_s: float,
     media_rate_bps: float,
+    intervals: Mapping[str, int] | None = None,
 ) -> Mdi | None:
     """The index of the worst stream; DF and MLR may be of different streams.
 
@@ -25,6 +42,7 @@ def measure_mdi(
         payload_bytes: UDP payload; payload_bytes // 188 TS packets are in a datagram.
         duration_s: of the traffic.
         media_rate_bps: configured rate of the UDP payload of one stream.
+        intervals: what worst_interval() says.
 
     Returns:
         The index; None when no stream has a delay factor, or a datagram holds no TS packet.
@@ -38,4 +56,5 @@ def measure_mdi(
         media_loss_packets_per_second=max(missing_datagrams, default=0) * ts_packets / duration_s,
         media_rate_bps=media_rate_bps,
         media_rate_source="configured",
+        **(intervals or {}),
     )

@@ -14,9 +14,10 @@ from netbench.metrics.distortion import Sightings, match
 from netbench.metrics.distribution import NS_PER_MS, NS_PER_US, largest, summarize, summarize_values
 from netbench.metrics.inputs import SiteResult, TrialInputs
 from netbench.metrics.loss import StreamBooks, measure_loss
-from netbench.metrics.mdi import measure_mdi
+from netbench.metrics.mdi import measure_mdi, worst_interval
+from netbench.metrics.patterns import measure_ipdv, measure_loss_pattern, measure_order, stream_patterns
 from netbench.metrics.sending import bits_per_second, rate_pps, refused_after_a_drop
-from netbench.result.records import Drop, Received, Reception, SequenceOrder, SeriesPoint, Stamps, StreamResult, Tap
+from netbench.result.records import Drop, Received, Reception, SeriesPoint, Stamps, StreamResult, Tap
 
 RawStream = Mapping[str, Any]
 
@@ -104,17 +105,17 @@ def measure_reception(inputs: TrialInputs, receiver: SiteResult, places: Mapping
             _mdi(inputs, arrived, books),
             "no stream lasted one interval of 1 s, or a datagram is shorter than an MPEG-TS packet",
         ),
+        "ipdv_us": measure_ipdv(raw),
+        "loss_pattern": (measure_loss_pattern(raw, arrived.flat), "nothing was received"),
         "tap": (tap, "this environment has no tap"),
     }
     absent |= {key: reason for key, (value, reason) in numbers.items() if value is None}
-    unique = arrived.total("unique")
-    reordered = arrived.total("reordered")
     return Reception(
         receiver=receiver.site,
         received=_received(raw, arrived),
         loss=loss,
         **{key: value for key, (value, _) in numbers.items()},
-        sequence=SequenceOrder(reordered_packets=reordered, reordered_ratio=reordered / unique if unique else 0.0),
+        sequence=measure_order(raw, arrived.flat),
         timestamps=Stamps(
             used=raw["stamp_class"],
             hardware_packets=raw["totals"]["stamps_hardware"],
@@ -223,6 +224,7 @@ def _received(raw: Mapping[str, Any], arrived: Arrivals) -> Received:
         packets=packets,
         unique_packets=arrived.total("unique"),
         duplicate_packets=arrived.total("duplicate"),
+        replicated_packets=sum(stream.get("replicated", 0) for stream in arrived.flat),
         beyond_window_packets=arrived.total("beyond_window"),
         foreign_packets=arrived.foreign_packets,
         damaged_packets=raw["totals"]["damaged"],
@@ -241,6 +243,7 @@ def _mdi(inputs: TrialInputs, arrived: Arrivals, books: Sequence[StreamBooks]) -
         inputs.profile.payload_bytes,
         inputs.duration_s,
         inputs.profile.bits_per_second,
+        worst_interval(arrived.flat),
     )
 
 
@@ -281,6 +284,7 @@ def _stream(inputs: TrialInputs, sent: Mapping[str, int], parts: Sequence[RawStr
             "it did not last one interval of 1 s",
         ),
     }
+    patterns, no_patterns = stream_patterns(parts)
     return StreamResult(
         stream=sent["stream"],
         source=parts[0]["source"] if parts else "",
@@ -293,6 +297,7 @@ def _stream(inputs: TrialInputs, sent: Mapping[str, int], parts: Sequence[RawStr
         duplicate_packets=sum(part["duplicate"] for part in parts),
         reordered_packets=sum(part["reordered"] for part in parts),
         error_seconds=sum(part["iat_error_windows"] for part in parts),
-        absent={key: reason for key, (value, reason) in numbers.items() if value is None},
+        absent={key: reason for key, (value, reason) in numbers.items() if value is None} | no_patterns,
         **{key: value for key, (value, _) in numbers.items()},
+        **patterns,
     )
