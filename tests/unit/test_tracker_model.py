@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from core_arrivals import MS, Arrival, stream_of
+from core_arrivals import MS, START_NS, Arrival, stream_of
+from core_frames import udp_frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netbench.core import Histogram
+from netbench.core import Histogram, StreamTable
 
 WINDOW = 64
 DELTA = 5
@@ -20,6 +22,7 @@ TOP = 2**64 - 1
 
 # The same examples on every run, and few enough for CI.
 checked = settings(max_examples=300, deadline=None, derandomize=True, database=None)
+checked_briefly = settings(checked, max_examples=60)  # long ones
 
 
 def histogram_of(values: Iterable[int]) -> dict[str, Any]:
@@ -259,7 +262,7 @@ def test_loss_reordering_and_copies_beyond_the_window(arrivals: list[Arrival]) -
     assert_like_the_model(arrivals)
 
 
-@checked
+@checked_briefly
 @given(full_of_holes())
 def test_as_many_jumps_as_the_window_holds(arrivals: list[Arrival]) -> None:
     assert_like_the_model(arrivals)
@@ -269,3 +272,51 @@ def test_as_many_jumps_as_the_window_holds(arrivals: list[Arrival]) -> None:
 @given(jumping())
 def test_jumps_anywhere(arrivals: list[Arrival]) -> None:
     assert_like_the_model(arrivals)
+
+
+@st.composite
+def across_the_wrap(draw: st.DrawFn) -> list[Arrival]:
+    """Sequences that a 16-bit counter cannot hold, near its wraps; never so far apart that RTP would take it for a restart."""
+    wraps = draw(st.integers(1, 3))
+    highest = wraps * 2**16 - draw(st.integers(0, 100))
+    sequences = [highest]
+    steps = st.one_of(st.just(1), st.just(1), st.integers(2, 40), st.integers(-50, 0))
+    for step in draw(st.lists(steps, max_size=150)):
+        sequences.append(highest + step)
+        highest = max(highest, highest + step)
+    return draw(stamped(sequences))
+
+
+def rtp_frame(sequence: int) -> bytes:
+    """RFC 3550 section 5.1: version 2, dynamic payload type 96, an SSRC; 20 ms of a 90 kHz clock a packet."""
+    return udp_frame(struct.pack("!BBHII", 0x80, 96, sequence % 2**16, sequence * 1800 % 2**32, 0x5EED) + bytes(160))
+
+
+@checked
+@given(across_the_wrap())
+def test_rtp_counts_on_across_its_wrap(arrivals: list[Arrival]) -> None:
+    model = Model()
+    table = StreamTable(decode="rtp", reorder_window=WINDOW, loss_distance=DELTA)
+    for arrival in arrivals:
+        model.arrive(arrival)
+        frame = rtp_frame(arrival.sequence)
+        table.feed(frame, START_NS + arrival.received_ns, len(frame), stamp_class="kernel" if arrival.timed else "user")
+    table.finish()
+    [stream] = table.streams(histograms=True)
+
+    counts = model.counts()
+    assert stream["last_sequence"] - stream["first_sequence"] == counts.pop("last_sequence") - counts.pop("first_sequence")
+    assert {key: stream[key] for key in counts} == counts
+    assert stream["sequence_restarts"] == 0
+    outages, between = model.outages()
+    expected = {
+        "loss_length_packets": [length for length, _ in model.gaps()],
+        "loss_between_packets": [distance for _, distance in model.gaps()[1:]],
+        "loss_length_ns": outages,
+        "loss_between_ns": between,
+        "reorder_extent_packets": model.extents(),
+        "reorder_late_ns": model.late_times(),
+    }
+    assert {name: stream[f"{name}_histogram"] for name in expected} == {
+        name: histogram_of(values) for name, values in expected.items()
+    }
