@@ -257,6 +257,8 @@ static int check_required(const struct nb_sender_config *config, struct nb_error
 {
 	static const uint8_t unknown[4];
 
+	if (config->payload_ends)
+		return nb_fail(error, -EINVAL, "replay payloads as frames, not by a socket");
 	if (config->interface_index == 0)
 		return nb_fail(error, -EINVAL, "send frames without an interface");
 	if (memcmp(config->source, unknown, sizeof(unknown)) == 0)

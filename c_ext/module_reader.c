@@ -5,6 +5,7 @@
 
 struct reader_object {
 	PyObject_HEAD struct nb_pcap_reader *reader; /* owned */
+	struct nb_payload_list *kept;                /* owned, or NULL */
 };
 
 static struct nb_pcap_reader *reader_in(PyObject *object)
@@ -16,7 +17,11 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 {
 	struct nb_pcap_reader_config config = { 0 };
 	PyObject *sequence = NULL;
-	struct nb_argument arguments[] = { NB_OPTIONAL("listens", &sequence) };
+	uint64_t keep_bytes = 0;
+	struct nb_argument arguments[] = {
+		NB_OPTIONAL("listens", &sequence),
+		NB_OPTIONAL("keep_bytes", &keep_bytes),
+	};
 	struct nb_listen *listens = NULL;
 	struct nb_error error = { 0 };
 	struct reader_object *self;
@@ -31,6 +36,11 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 	}
 	config.listens = listens;
 	self = (struct reader_object *)nb_object_new(type);
+	if (self && keep_bytes > 0 && nb_payload_list_create(&self->kept, keep_bytes, &error)) {
+		nb_raise_os(&error);
+		Py_CLEAR(self);
+	}
+	config.keep = self ? self->kept : NULL;
 	if (self && nb_pcap_reader_create(&self->reader, &config, &error)) {
 		nb_raise_os(&error);
 		Py_CLEAR(self);
@@ -42,6 +52,7 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 static void reader_dealloc(PyObject *object)
 {
 	nb_pcap_reader_destroy(reader_in(object));
+	nb_payload_list_destroy(((struct reader_object *)object)->kept);
 	nb_object_free(object);
 }
 
@@ -117,11 +128,45 @@ static PyObject *reader_counts(PyObject *object, PyObject *Py_UNUSED(ignored))
 	return dict;
 }
 
+/* Bytes of an array that may be empty, and then nowhere. */
+static PyObject *bytes_of(const void *array, uint64_t count, size_t element_bytes)
+{
+	return PyBytes_FromStringAndSize(count > 0 ? array : "", (Py_ssize_t)(count * element_bytes));
+}
+
+static PyObject *reader_kept(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+	static const struct nb_field fields[] = {
+		NB_FIELD(struct nb_payload_counts, kept),      NB_FIELD(struct nb_payload_counts, cut),
+		NB_FIELD(struct nb_payload_counts, unstamped), NB_FIELD(struct nb_payload_counts, too_long),
+		NB_FIELD(struct nb_payload_counts, beyond),    NB_FIELDS_END,
+	};
+	const struct nb_payload_list *kept = ((struct reader_object *)object)->kept;
+	struct nb_payload_counts counts;
+	struct nb_payload_view view;
+	PyObject *dict;
+
+	if (!kept) {
+		PyErr_SetString(PyExc_RuntimeError, "nothing is kept: the reader was made with keep_bytes 0");
+		return NULL;
+	}
+	nb_payload_list_read(kept, &counts);
+	nb_payload_list_view(kept, &view);
+	dict = nb_dict_of(&counts, fields);
+	if (dict && (nb_dict_take(dict, "payloads", bytes_of(view.bytes, view.byte_count, 1)) ||
+		     nb_dict_take(dict, "payload_ends", bytes_of(view.ends, view.count, sizeof(*view.ends))) ||
+		     nb_dict_take(dict, "stamps_ns", bytes_of(view.stamps_ns, view.count, sizeof(*view.stamps_ns)))))
+		Py_CLEAR(dict);
+	return dict;
+}
+
 static PyMethodDef reader_methods[] = {
 	{ "feed", (PyCFunction)(void (*)(void))reader_feed, METH_VARARGS | METH_KEYWORDS,
 	  "feed(data, table)\n\nThe next bytes of the file; False once it is broken: the rest is then ignored." },
 	{ "finish", reader_finish, METH_NOARGS,
 	  "finish()\n\nThe file is at its end; one that stops in the middle is broken." },
+	{ "kept", reader_kept, METH_NOARGS,
+	  "kept()\n\nThe payloads that were kept, to be sent again; not while another thread feeds it." },
 	{ "counts", reader_counts, METH_NOARGS,
 	  "counts()\n\nThe books of the file; while another thread feeds it, too." },
 	{ NULL, NULL, 0, NULL },

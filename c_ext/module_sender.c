@@ -188,6 +188,8 @@ struct sender_arguments {
 	const char *envelope;
 	PyObject *schedule;         /* borrowed; NULL: none was given */
 	PyObject *schedule_streams; /* the same */
+	PyObject *payloads;         /* the same */
+	PyObject *payload_ends;     /* the same */
 };
 
 static int parse_envelope(const char *text, enum nb_envelope_kind *kind)
@@ -214,10 +216,14 @@ static int parse_envelope(const char *text, enum nb_envelope_kind *kind)
 struct schedule_views {
 	Py_buffer offsets;
 	Py_buffer streams;
+	Py_buffer payloads;
+	Py_buffer payload_ends;
 };
 
 static void release_views(struct schedule_views *views)
 {
+	PyBuffer_Release(&views->payload_ends);
+	PyBuffer_Release(&views->payloads);
 	PyBuffer_Release(&views->streams);
 	PyBuffer_Release(&views->offsets);
 }
@@ -237,6 +243,25 @@ static int view_elements(const char *name, PyObject *object, size_t element_byte
 	}
 	*count = (uint64_t)view->len / element_bytes;
 	return 0;
+}
+
+/* Lend the payloads of a replay to the configuration: one for each of @turns. */
+static int view_payloads(const struct sender_arguments *given, struct schedule_views *views, uint64_t turns,
+			 struct nb_sender_config *config)
+{
+	uint64_t bytes, ends;
+
+	if (view_elements("payloads", given->payloads, 1, &views->payloads, &bytes) ||
+	    view_elements("payload_ends", given->payload_ends, sizeof(uint64_t), &views->payload_ends, &ends))
+		return -1;
+	if (ends == 0)
+		return 0;
+	config->payloads = views->payloads.buf;
+	config->payload_ends = views->payload_ends.buf;
+	if (ends == turns && config->payload_ends[ends - 1] == bytes)
+		return 0;
+	PyErr_SetString(PyExc_ValueError, "payload_ends must be as long as schedule, and end where payloads ends");
+	return -1;
 }
 
 /* Lend a written schedule to the configuration, which has been parsed: its packets are those of the schedule. */
@@ -263,7 +288,7 @@ static int view_schedule(const struct sender_arguments *given, struct schedule_v
 		config->pacer.packets = offsets;
 	config->pacer.offsets_ns = views->offsets.buf;
 	config->turn_streams = streams != 0 ? views->streams.buf : NULL;
-	return 0;
+	return view_payloads(given, views, offsets, config);
 }
 
 static PyObject *sender_of_arguments(PyTypeObject *type, const struct sender_methods *methods,
@@ -312,7 +337,9 @@ static PyObject *sender_of_arguments(PyTypeObject *type, const struct sender_met
 		NB_OPTIONAL("send_buffer_bytes", &(given).config.send_buffer_bytes),                                   \
 		NB_OPTIONAL("envelope", &(given).envelope),                                                            \
 		NB_OPTIONAL("rtp_first_sequence", &(given).config.rtp_first_sequence),                                 \
-		NB_OPTIONAL("schedule", &(given).schedule), NB_OPTIONAL("schedule_streams", &(given).schedule_streams)
+		NB_OPTIONAL("schedule", &(given).schedule),                                                            \
+		NB_OPTIONAL("schedule_streams", &(given).schedule_streams),                                            \
+		NB_OPTIONAL("payloads", &(given).payloads), NB_OPTIONAL("payload_ends", &(given).payload_ends)
 
 static PyObject *socket_sender_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {

@@ -42,6 +42,7 @@ struct nb_pcap_reader {
 	pthread_mutex_t lock;      /* of everything; taken before a table's */
 	struct nb_listen *listens; /* Owned. listen_count, or NULL */
 	uint32_t listen_count;
+	struct nb_payload_list *keep; /* lent, or NULL */
 	enum reader_state state;
 	bool swapped;           /* the file's (or section's) byte order is not ours */
 	uint64_t offset;        /* in the file, of the unit that the reader stands at */
@@ -76,6 +77,7 @@ int nb_pcap_reader_create(struct nb_pcap_reader **reader, const struct nb_pcap_r
 	if (config->listen_count != 0)
 		memcpy(self->listens, config->listens, config->listen_count * sizeof(*self->listens));
 	self->listen_count = config->listen_count;
+	self->keep = config->keep;
 	*reader = self;
 	return 0;
 }
@@ -169,6 +171,8 @@ static void count_datagram(struct nb_pcap_reader *reader, struct nb_table *table
 	/* Without a stamp it is of no class: the table counts it, and never times it. */
 	packet->stamp_class = record->stamped ? NB_STAMP_KERNEL : NB_STAMP_CLASSES;
 	nb_table_record(table, packet);
+	if (reader->keep)
+		nb_payload_list_add(reader->keep, packet, record->stamped);
 }
 
 static void take_packet(struct nb_pcap_reader *reader, struct nb_table *table, const struct record *record)

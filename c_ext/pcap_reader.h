@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "payload_list.h"
 #include "socket_capture.h"
 #include "status.h"
 #include "stream_table.h"
@@ -20,6 +21,7 @@ struct nb_pcap_reader_config {
 	/* Keep only datagrams to one of these, IPv4: 0.0.0.0 is any address or source, port 0 any port. None: keep all. */
 	const struct nb_listen *listens;
 	uint32_t listen_count;
+	struct nb_payload_list *keep; /* lent; also gets the datagrams that are handed to the table; or NULL */
 };
 
 /*

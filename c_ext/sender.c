@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "payload_list.h"
 #include "sender_private.h"
 
 /*
@@ -28,6 +29,8 @@
  * sets the socket's pending error, and the next send returns it without having tried. A full socket buffer is waited
  * for at rate 0, where waiting misses no due time.
  *
+ * In a replay the messages are slices of the captured payloads, and nothing is written into them.
+ *
  * One thread runs, others read: the running thread keeps its own counts and publishes them under the lock once a
  * batch.
  */
@@ -41,6 +44,23 @@
 /* Beside errno: why sendmmsg() stopped within a batch. */
 #define REASON_OF_OLDER (-1)
 #define REASON_UNTOLD (-2)
+
+static int check_replay(const struct nb_sender_config *config, struct nb_error *error)
+{
+	uint64_t begin = 0;
+
+	if (!config->pacer.offsets_ns || config->turn_streams || config->stream_count != 1 ||
+	    config->envelope != NB_ENVELOPE_RAW)
+		return nb_fail(error, -EINVAL,
+			       "replay payloads without a written schedule, on several streams, or in an envelope");
+	for (uint64_t i = 0; i < config->pacer.packets; i++) {
+		if (config->payload_ends[i] < begin || config->payload_ends[i] - begin > NB_PAYLOAD_LONGEST)
+			return nb_fail(error, -EINVAL, "replay payload %llu, which has no length up to %u",
+				       (unsigned long long)i, NB_PAYLOAD_LONGEST);
+		begin = config->payload_ends[i];
+	}
+	return 0;
+}
 
 static int check_config(const struct nb_sender_config *config, struct nb_error *error)
 {
@@ -58,6 +78,8 @@ static int check_config(const struct nb_sender_config *config, struct nb_error *
 		if (memcmp(config->streams[i].destination, nowhere, sizeof(nowhere)) == 0)
 			return nb_fail(error, -EINVAL, "send stream %u to 0.0.0.0", config->streams[i].stream);
 	}
+	if (config->payload_ends)
+		return check_replay(config, error);
 	if (config->turn_streams && !config->pacer.offsets_ns)
 		return nb_fail(error, -EINVAL, "say whose turn it is without a written schedule");
 	for (uint64_t turn = 0; config->turn_streams && turn < config->pacer.packets; turn++) {
@@ -93,6 +115,21 @@ static void lay_out_batch(struct nb_sender *sender)
 	}
 }
 
+static int copy_payloads(struct nb_sender *sender, const struct nb_sender_config *config, struct nb_error *error)
+{
+	const uint64_t count = config->pacer.packets;
+	const uint64_t bytes = count > 0 ? config->payload_ends[count - 1] : 0;
+
+	sender->payload_ends = calloc(count + 1, sizeof(sender->payload_ends[0]));
+	sender->payloads = malloc(bytes + 1);
+	if (!sender->payload_ends || !sender->payloads)
+		return nb_fail(error, -ENOMEM, "allocate %llu payloads", (unsigned long long)count);
+	memcpy(sender->payload_ends, config->payload_ends, count * sizeof(sender->payload_ends[0]));
+	if (bytes > 0)
+		memcpy(sender->payloads, config->payloads, bytes);
+	return 0;
+}
+
 /* Arrays that the configuration points at become the sender's own. */
 static int copy_arrays(struct nb_sender *sender, const struct nb_sender_config *config, struct nb_error *error)
 {
@@ -105,6 +142,8 @@ static int copy_arrays(struct nb_sender *sender, const struct nb_sender_config *
 	memcpy(sender->streams, config->streams, config->stream_count * sizeof(sender->streams[0]));
 	if (turns > 0)
 		memcpy(sender->turn_streams, config->turn_streams, turns * sizeof(sender->turn_streams[0]));
+	if (config->payload_ends)
+		return copy_payloads(sender, config, error);
 	sender->config.streams = sender->streams;
 	sender->config.turn_streams = sender->turn_streams;
 	return 0;
@@ -139,6 +178,8 @@ static void free_parts(struct nb_sender *sender)
 	nb_timeline_destroy(sender->timeline);
 	nb_envelope_destroy(sender->envelope);
 	nb_pacer_destroy(sender->pacer);
+	free(sender->payload_ends);
+	free(sender->payloads);
 	free(sender->turn_streams);
 	free(sender->streams);
 }
@@ -255,6 +296,36 @@ static void prepare(struct nb_sender *sender, const struct nb_turn *turn, uint32
 		cut_message(sender, message, cut);
 }
 
+/* The payload of a sequence in a replay; one past the end, of a pair that the end tore, is the last. */
+static const uint8_t *payload_of(const struct nb_sender *sender, uint64_t sequence, size_t *bytes)
+{
+	const uint64_t last = sender->config.pacer.packets - 1;
+	const uint64_t index = sequence < last ? sequence : last;
+	const uint64_t begin = index > 0 ? sender->payload_ends[index - 1] : 0;
+
+	*bytes = sender->payload_ends[index] - begin;
+	return sender->payloads + begin;
+}
+
+/* A message of a replay is one part, the payload as it was captured. */
+static void prepare_replay(struct nb_sender *sender, const struct nb_turn *turn, uint32_t message)
+{
+	struct iovec *part = sender->batch.parts[message];
+
+	part->iov_base = (void *)payload_of(sender, turn->sequence, &part->iov_len);
+	sender->batch.messages[message].msg_hdr.msg_iovlen = 1;
+}
+
+/* UDP payload of one datagram of a turn. */
+static size_t bytes_of(const struct nb_sender *sender, const struct nb_turn *turn)
+{
+	size_t bytes = sender->config.payload_bytes;
+
+	if (sender->payload_ends)
+		payload_of(sender, turn->sequence, &bytes);
+	return bytes;
+}
+
 static void next_turn(struct nb_sender *sender, uint64_t index, struct nb_turn *turn)
 {
 	if (sender->turn_streams)
@@ -275,7 +346,9 @@ static void compose(struct nb_sender *sender, uint32_t turns)
 		next_turn(sender, batch->first + i, &batch->turns[i]);
 		batch->accepted[i] = 0;
 		for (uint32_t copy = 0; copy < batch->turns[i].copies; copy++) {
-			if (sender->timeline)
+			if (sender->payload_ends)
+				prepare_replay(sender, &batch->turns[i], batch->message_count);
+			else if (sender->timeline)
 				prepare(sender, &batch->turns[i], batch->message_count);
 			batch->turn_of[batch->message_count++] = i;
 		}
@@ -308,7 +381,8 @@ static void stamp(struct nb_sender *sender)
 			.sent_ns = batch->sent_ns,
 		};
 
-		nb_probe_encode(batch->heads[i] + probe_offset, NB_PROBE_LENGTH, &probe);
+		if (!sender->payload_ends)
+			nb_probe_encode(batch->heads[i] + probe_offset, NB_PROBE_LENGTH, &probe);
 		sender->address(sender, turn->stream, batch->cuts[i], &batch->messages[i].msg_hdr, batch->heads[i]);
 	}
 }
@@ -481,7 +555,7 @@ static void settle(struct nb_sender *sender)
 		if (batch->accepted[i] == 0)
 			continue;
 		nb_pacer_sent(sender->pacer, batch->first + i, batch->handed_ns);
-		counts->bytes += (uint64_t)batch->accepted[i] * sender->config.payload_bytes;
+		counts->bytes += (uint64_t)batch->accepted[i] * bytes_of(sender, &batch->turns[i]);
 	}
 	counts->intended = nb_pacer_intended(sender->pacer);
 	sender->published = *counts;

@@ -26,6 +26,12 @@ struct nb_sender_config {
 	enum nb_envelope_kind envelope; /* what surrounds the probe */
 	uint16_t rtp_first_sequence;    /* of each stream; its SSRC is session ^ stream */
 	struct nb_pacer_config pacer; /* rate and packets are turns over all streams together */
+	/*
+	 * Instead of probes, the payloads of a capture, copied: turn i of a written schedule sends what lies before byte
+	 * payload_ends[i]. Of one stream, in no envelope, by the socket sender only. NULL: probes.
+	 */
+	const uint8_t *payloads;
+	const uint64_t *payload_ends;
 	const uint32_t *turn_streams; /* of a written schedule: index of each turn's stream; NULL: streams take turns */
 	struct nb_faults faults;
 	uint32_t interface_index; /* 0: by routing (frame sender: required) */

@@ -52,6 +52,8 @@ struct nb_sender {
 	struct nb_envelope *envelope;     /* Owned. */
 	struct nb_timeline *timeline;     /* Owned. NULL in a raw envelope, which needs none. */
 	uint32_t *turn_streams;           /* Owned. NULL: they take turns. */
+	uint8_t *payloads;                /* Owned. Of a replay; what its ends say. */
+	uint64_t *payload_ends;           /* Owned. NULL: probes are sent. */
 	nb_sender_address *address;
 	uint32_t header_bytes;
 	int fd; /* Owned. Non-blocking; -1 until the sender opens it. */

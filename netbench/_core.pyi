@@ -105,6 +105,8 @@ class SocketSender:
         rtp_first_sequence: int = 0,  # of each stream; its SSRC is session ^ stream
         schedule: bytes = b"",  # int64, native: when each turn is due, ns since the start, never falling; then rate_pps is 0
         schedule_streams: bytes = b"",  # uint32, native: index of each turn's stream; empty: they take turns
+        payloads: bytes = b"",  # of a replay: what each turn sends instead of a probe, one after the other
+        payload_ends: bytes = b"",  # uint64, native: where each ends in payloads; empty: probes
     ) -> None: ...
     def run(self) -> None:
         """Blocks until the schedule has ended or stop() was called; the GIL is dropped."""
@@ -148,6 +150,8 @@ class FrameSender:
         rtp_first_sequence: int = 0,
         schedule: bytes = b"",
         schedule_streams: bytes = b"",
+        payloads: bytes = b"",  # SocketSender only: refused
+        payload_ends: bytes = b"",
         next_hop: str = "",  # aa:bb:cc:dd:ee:ff
         qdisc_bypass: bool = True,
     ) -> None: ...
@@ -234,12 +238,19 @@ class CaptureReader:
         self,
         *,
         listens: Sequence[tuple[str, str, int]] | None = None,  # as SocketCapture; "0.0.0.0": any address, 0: any port; None: all
+        keep_bytes: int = 0,  # keep the payloads, up to so many bytes, for kept(); 0: none
     ) -> None: ...
     def feed(self, data: bytes, table: StreamTable) -> bool:
         """The next bytes; the GIL is dropped. False once the file is broken: the rest of it is ignored."""
 
     def finish(self) -> None:
         """The file is at its end; one that stops in the middle is broken."""
+
+    def kept(self) -> dict[str, int | bytes]:
+        """With keep_bytes, the UDP payloads: payloads (bytes), payload_ends (uint64), stamps_ns (int64), native byte order.
+
+        And keys of struct nb_payload_counts: kept, cut, unstamped, too_long, beyond.
+        """
 
     def counts(self) -> dict[str, int | bool | str]:
         """Keys of struct nb_pcap_reader_counts, and broken_what: what is wrong, in words, or ""."""

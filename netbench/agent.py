@@ -124,7 +124,13 @@ def _do(job: Job, commands: Commands) -> None:
 def _send(job: SendJob, commands: Commands) -> None:
     from netbench.traffic.send import create_sender
 
-    sender = create_sender(job)
+    replayed, notes = None, []
+    if job.replay is not None:
+        from netbench.capture.payloads import read_payloads
+
+        payloads = read_payloads(job.replay)
+        replayed, notes = (payloads.offsets_ns, payloads.payloads, payloads.ends), list(payloads.notes)
+    sender = create_sender(job, replayed)
     counters = _Counters(job.read_counters)
     commands.on_stop(sender.stop)
     emit("ready")
@@ -133,7 +139,13 @@ def _send(job: SendJob, commands: Commands) -> None:
         _work(sender.run, lambda: {"counts": sender.counts(), "lateness": _summary(sender.lateness())})
     emit(
         "result",
-        {"counts": sender.counts(), "streams": sender.streams(), "lateness": sender.lateness(), "counters": counters.read_again()},
+        {
+            "counts": sender.counts(),
+            "streams": sender.streams(),
+            "lateness": sender.lateness(),
+            "replay_notes": notes,
+            "counters": counters.read_again(),
+        },
     )
 
 
@@ -356,7 +368,7 @@ def _refusal(job: Job, error: OSError) -> dict[str, Any]:
     message = what if reason and what.endswith(reason) else f"{what}: {reason}" if reason else what
     remedies, usage = _REMEDIES, _USAGE_ERRNOS
     if isinstance(job, CaptureJob):
-        remedies, usage = _REMEDIES | _FILE_REMEDIES, _USAGE_ERRNOS | _FILE_REMEDIES.keys() - {errno.ENOSPC, errno.EROFS}
+        remedies, usage = _REMEDIES | _FILE_REMEDIES, _USAGE_ERRNOS | _FILE_USAGE_ERRNOS
     remedy = remedies.get(number)
     kind = "usage" if number in usage else "cannot_run"
     return {"kind": kind, "message": f"cannot {message}", "remedy": remedy, "errno": number or None}
@@ -376,7 +388,10 @@ _REMEDIES = {
     errno.ENOPKG: "pip install zstandard; or decompress it first: zstd -d FILE",
     errno.ENOMEM: "ask for a smaller ring, or raise the memory limit of this place",
 }
+_FILE_USAGE_ERRNOS = {errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
 _FILE_REMEDIES = {
+    errno.EPERM: "run as root, or give the program the capability: sudo setcap cap_net_raw,cap_net_admin+ep PROGRAM "
+    "(in a container: --cap-add NET_RAW)",
     errno.EEXIST: "write to another file (-w), or replace it: --force",
     errno.ENOENT: "make its folder first: mkdir -p FOLDER; or write elsewhere: -w FILE",
     errno.ENOTDIR: "write elsewhere: -w FILE",

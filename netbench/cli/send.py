@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json as json_text
-import math
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from netbench.errors import ExitCode, UsageError
 
-if TYPE_CHECKING:
-    from netbench.traffic.schedule import WrittenSchedule
-
-RATE_CAP_BPS = 100e6
 _ENVELOPES = ("raw", "mpegts", "rtp", "rtp-mpegts")
 
 
@@ -54,6 +49,14 @@ def send(
         Path | None,
         typer.Option("--schedule", metavar="FILE", help="When each packet goes out, CSV or .npy, instead of a rate and -t."),
     ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option("--replay", metavar="FILE", help="The UDP payloads of a capture file, with its timing, instead of probes."),
+    ] = None,
+    speed: Annotated[float, typer.Option("--speed", metavar="X", help="Replay X times as fast.")] = 1.0,
+    replay_only: Annotated[
+        str | None, typer.Option("--replay-only", metavar="G:port", help="Replay the datagrams to this group or host.")
+    ] = None,
     duration: Annotated[
         str | None, typer.Option("-t", "--duration", metavar="TIME", help="10 (default), 30s, 1m30s; 0: until Ctrl-C.")
     ] = None,
@@ -79,13 +82,13 @@ def send(
     json: Annotated[bool, typer.Option("-J", "--json", help="Print a trial's records instead of the table.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No live table; only the result.")] = False,
 ) -> int:
-    """Send probes at a steady rate or by a written schedule. TTL 1 and at most 100 Mb/s unless told otherwise."""
+    """Send probes at a rate or by a written schedule, or replay a capture. TTL 1 and at most 100 Mb/s unless told otherwise."""
     from netbench.by_hand import run_by_hand
-    from netbench.cli.options import bits_per_second, duration_s, stream_specs
+    from netbench.cli.options import stream_specs
+    from netbench.cli.send_timing import at_a_rate, by_a_replay, by_a_schedule, refuse_beside
     from netbench.metrics.sending import measure_sent
     from netbench.protocol import Faults, SendJob
     from netbench.report.live import SendDisplay
-    from netbench.traffic.schedule import pack
 
     named = [*(targets or []), *(group or [])]
     if not named:
@@ -94,31 +97,22 @@ def send(
         raise UsageError(f"--method {method}: there is no such method", "take socket or frame")
     if method == "frame" and (interface is None or source is None):
         raise UsageError("--method frame needs the interface and the source address", "add -i NAME --source ADDRESS")
-    if bitrate is not None and pps is not None:
-        raise UsageError("-b and --pps both name the rate", "leave one out")
     payload_bytes = _payload_bytes(envelope, length)
     specs = stream_specs(named, port, streams)
-    written: WrittenSchedule | None = None
+    rate_given = {"-b": bitrate is not None, "--pps": pps is not None, "-t": duration is not None, "--burst": burst != 1}
     if schedule is not None:
-        given = {"-b": bitrate, "--pps": pps, "-t": duration, "--burst": None if burst == 1 else burst}
-        written = _written(schedule, len(specs), packets, [option for option, value in given.items() if value is not None])
-        total_pps, busiest_pps, seconds = 0.0, float(written.busiest_second_packets()), written.duration_ns / 1e9
-        packets = len(written.offsets_ns)
+        refuse_beside("--schedule", {"--replay": replay is not None, **rate_given})
+        timing = by_a_schedule(schedule, packets, streams=len(specs), payload_bytes=payload_bytes, uncapped=uncapped)
+    elif replay is not None:
+        probe_given = {"--envelope": envelope != "raw", "-l": length is not None, "--method frame": method == "frame"}
+        refuse_beside("--replay", {**rate_given, **probe_given})
+        timing = by_a_replay(replay, speed, replay_only, packets, streams=specs, uncapped=uncapped)
     else:
-        stream_pps = pps if pps is not None else bits_per_second(bitrate or "10M") / (8 * payload_bytes)
-        total_pps = busiest_pps = stream_pps * len(specs)
-        seconds = duration_s("10" if duration is None else duration)
-        packets = packets or math.ceil(total_pps * seconds)
-    total_bps = busiest_pps * 8 * payload_bytes
-    if total_bps > RATE_CAP_BPS and not uncapped:
-        raise UsageError(
-            f"{total_bps / 1e6:.0f} Mb/s in all is above the cap of {RATE_CAP_BPS / 1e6:.0f} Mb/s that protects a network in use",
-            "lower the rate, or add --uncapped when the network is yours to load",
-        )
+        timing = at_a_rate(bitrate, pps, duration, packets, streams=len(specs), payload_bytes=payload_bytes, uncapped=uncapped)
     job = SendJob(
         streams=specs,
-        rate_pps=total_pps,
-        packets=packets,
+        rate_pps=timing.rate_pps,
+        packets=timing.packets,
         session=secrets.randbelow(2**32 - 1) + 1,
         payload_bytes=payload_bytes,
         burst=burst,
@@ -130,17 +124,23 @@ def send(
         next_hop=next_hop,
         envelope=envelope,  # type: ignore[arg-type]  # checked above
         rtp_first_sequence=secrets.randbelow(2**16) if rtp_sequence is None else rtp_sequence,
-        schedule=None if written is None else pack(written),
+        schedule=timing.schedule,
+        replay=timing.replay,
         faults=Faults(skip_every, repeat_every, swap_every),
     )
     with SendDisplay(quiet=quiet) as display:
         raw, interrupted = run_by_hand("the sender", job, display.ready, display.progress)
     sent = measure_sent(raw)
     if json:
-        typer.echo(json_text.dumps({"sent": sent.model_dump(mode="json"), "streams": raw["streams"]}, indent=1))
+        record = {"sent": sent.model_dump(mode="json"), "streams": raw["streams"]}
+        if replay is not None:
+            record["replay_notes"] = raw["replay_notes"]
+        typer.echo(json_text.dumps(record, indent=1))
     else:
         display.print_result(sent)
-    return ExitCode.INTERRUPTED if interrupted and seconds else ExitCode.PASS
+        for note in raw["replay_notes"]:
+            typer.echo(f"Note: {note}")
+    return ExitCode.INTERRUPTED if interrupted and not timing.endless else ExitCode.PASS
 
 
 def _payload_bytes(envelope: str, length: int | None) -> int:
@@ -158,17 +158,3 @@ def _payload_bytes(envelope: str, length: int | None) -> int:
     if mistake is not None:
         raise UsageError(mistake, "give another length with -l, or none")
     return payload_bytes
-
-
-def _written(path: Path, streams: int, packets: int, also_given: list[str]) -> WrittenSchedule:
-    """The schedule of a file, or the first so many packets of it.
-
-    Raises:
-        UsageError: something else names when packets go out, or the file is no schedule.
-    """
-    from netbench.traffic.schedule_file import read_schedule
-
-    if also_given:
-        raise UsageError(f"--schedule says when each packet goes out, and {', '.join(also_given)} as well", "leave one of them out")
-    written = read_schedule(path, streams)
-    return written.head(packets) if packets else written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 from netbench import core
@@ -10,8 +11,14 @@ from netbench.protocol import SendJob
 from netbench.traffic import schedule
 
 
-def create_sender(job: SendJob) -> core.SocketSender | core.FrameSender:
+def create_sender(
+    job: SendJob, replayed: tuple[array[int], bytes, array[int]] | None = None
+) -> core.SocketSender | core.FrameSender:
     """The sender of a job, ready to run.
+
+    Args:
+        job: what to send.
+        replayed: where the job names a replay: when each payload is due ("q", ns), the payloads, and where each ends ("Q").
 
     Raises:
         OSError: the system refused (no such interface, no permission, port in use), with what failed.
@@ -36,6 +43,9 @@ def create_sender(job: SendJob) -> core.SocketSender | core.FrameSender:
     if job.schedule is not None:
         offsets_ns, turn_streams = schedule.unpack(job.schedule)
         shape |= {"schedule": offsets_ns.tobytes(), "schedule_streams": turn_streams.tobytes()}
+    if replayed is not None:
+        due_ns, payloads, ends = replayed
+        shape |= {"schedule": due_ns.tobytes(), "payloads": payloads, "payload_ends": ends.tobytes()}
     if job.method == "socket":
         return core.SocketSender(
             **shape,

@@ -141,6 +141,54 @@ static void test_a_written_schedule_is_sent(void **state)
 	close(fd);
 }
 
+/* Payloads as they are, of any length, and the books of bytes with them; a skipped one is not sent. */
+static void test_payloads_are_replayed(void **state)
+{
+	static const int64_t offsets[] = { 0, 1000, 1000, 2000000 };
+	static const uint8_t payloads[] = { 'a', 'b', 'b', 'b', 'b', 'c', 'c' };
+	static const uint64_t ends[] = { 1, 5, 5, 7 }, falling[] = { 1, 5, 4, 7 };
+	static const char *const expected[] = { "a", "bbbb", "cc" };
+	const struct nb_sender_stream streams[] = { to(5, "127.0.0.1", 5004), to(6, "127.0.0.1", 5004) };
+	struct nb_sender_config config = config_of(streams, 1), wrong;
+	struct nb_socket_sender *sender = NULL;
+	struct nb_sender_counts counts;
+	int fd;
+
+	(void)state;
+	LAB_REQUIRED();
+	fd = arrivals_open("127.0.0.1", 5004);
+	config.pacer = (struct nb_pacer_config){ .packets = 4, .burst = 1, .offsets_ns = offsets };
+	config.payloads = payloads;
+	config.payload_ends = ends;
+	config.faults.skip_every = 3; /* the empty one */
+	assert_int_equal(nb_socket_sender_create(&sender, &config, NULL), 0);
+	assert_int_equal(nb_socket_sender_run(sender, &go_on, NULL), 0);
+	nb_socket_sender_read(sender, &counts);
+	nb_socket_sender_destroy(sender);
+	assert_int_equal(counts.total.sent, 3);
+	assert_int_equal(counts.total.skipped, 1);
+	assert_int_equal(counts.bytes, 7);
+	for (size_t i = 0; i < 3; i++) {
+		char buffer[16] = "";
+
+		assert_int_equal(recv(fd, buffer, sizeof(buffer), 0), strlen(expected[i]));
+		assert_string_equal(buffer, expected[i]);
+	}
+	wrong = config;
+	wrong.payload_ends = falling;
+	assert_int_equal(nb_socket_sender_create(&sender, &wrong, NULL), -EINVAL);
+	wrong = config;
+	wrong.stream_count = 2;
+	assert_int_equal(nb_socket_sender_create(&sender, &wrong, NULL), -EINVAL);
+	wrong = config;
+	wrong.envelope = NB_ENVELOPE_MPEGTS;
+	assert_int_equal(nb_socket_sender_create(&sender, &wrong, NULL), -EINVAL);
+	wrong = config;
+	wrong.pacer = (struct nb_pacer_config){ .packets = 4, .burst = 1, .rate_pps = 5 };
+	assert_int_equal(nb_socket_sender_create(&sender, &wrong, NULL), -EINVAL);
+	close(fd);
+}
+
 static void test_streams_to_groups_take_turns(void **state)
 {
 	const struct nb_sender_stream streams[] = {
@@ -459,6 +507,7 @@ int main(void)
 		cmocka_unit_test(test_each_sequence_arrives_once),
 		cmocka_unit_test(test_probes_tell_the_schedule),
 		cmocka_unit_test(test_a_written_schedule_is_sent),
+		cmocka_unit_test(test_payloads_are_replayed),
 		cmocka_unit_test(test_streams_to_groups_take_turns),
 		cmocka_unit_test(test_faults_are_exact_on_the_wire),
 		cmocka_unit_test(test_a_schedule_that_ends_within_a_pair),
