@@ -359,3 +359,28 @@ def test_an_interface_that_goes_down_ends_it_with_its_file(tmp_path: Path, lab_p
     told = recorded({"exit_code": process.returncode, "output": output, "errors": errors}, 3)
     assert "Network is down" in told["failure"]
     assert told["written_packets"] == packets_in(path) == 100
+
+
+def test_no_permission(tmp_path: Path) -> None:
+    powerless = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--no-new-privs"] if os.geteuid() == 0 else []
+    command = [*powerless, *NETBENCH, "capture", "-i", "lo", "-w", str(tmp_path / "a.pcap"), "-t", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+
+    assert done.returncode == 3
+    assert "Operation not permitted" in done.stderr
+    assert "NET_RAW" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_five_hundred_groups_fit_into_the_kernels_filter() -> None:
+    from netbench.capture.recording import MOST_INSTRUCTIONS, compile_filter, filter_expression
+    from netbench.protocol import StreamSpec
+
+    def program(count: int) -> list[tuple[int, int, int, int]]:
+        groups = tuple(StreamSpec(1, f"239.{1 + index // 250}.1.{1 + index % 250}", 5004) for index in range(count))
+        return compile_filter(filter_expression(groups, 0, ""), 96)
+
+    assert len(program(500)) <= MOST_INSTRUCTIONS
+    assert {line[3] for line in program(1) if line[0] == 6} == {0, 96}
+    with pytest.raises(ValueError, match="name a port"):
+        program(1001)
