@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from capture_bytes import START_NS, STEP_NS, pcap, probes
+from core_frames import udp_frame
 
 NETBENCH = [sys.executable, "-P", "-m", "netbench"]
 READY = "Joined and listening"
@@ -163,6 +166,36 @@ def test_a_damaged_file_tells_where_and_counts_what_came_before(
     assert done.returncode == 4
     assert f"{packets - 1} packets" in done.stdout.replace("\u202f", "").replace("\xa0", "")
     assert "the file ends within a packet" in " ".join(done.stdout.split())
+
+
+def test_the_books_of_probes_rtp_and_traffic_without_sequences_in_one_file_balance(
+    tmp_path: Path, netbench: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    # 5 of the probes 0..5, 9 of the RTP packets 65530..65539 (across the wrap), 4 datagrams without any sequence.
+    def rtp(number: int) -> bytes:
+        return struct.pack("!BBHII", 0x80, 33, number & 0xFFFF, 900 * number, 0xCAFE) + b"\x47" + bytes(187)
+
+    packets = [
+        *probes([0, 1, 2, 4, 5]),
+        *((START_NS + STEP_NS * n, udp_frame(rtp(65_530 + n), destination_port=5006)) for n in range(10) if n != 7),
+        *((START_NS + STEP_NS * n, udp_frame(b"name?", destination_port=53)) for n in range(4)),
+    ]
+    path, second = tmp_path / "mixed.pcap", tmp_path / "second.pcap"
+    path.write_bytes(pcap(sorted(packets)))
+    done = netbench("analyze", str(path), "--json")
+    assert done.returncode == 0, done.stderr
+    got = json.loads(done.stdout)
+
+    assert (got["received"]["packets"], got["received"]["unsequenced_packets"]) == (18, 4)
+    assert (got["loss"]["expected_packets"], got["loss"]["lost_packets"]) == (16, 2)
+
+    # The second point comes in after the wrap of RTP, and misses one more packet of it.
+    gone = START_NS + 8 * STEP_NS
+    late = [(stamp + 500, frame) for stamp, frame in packets[5:14] if stamp >= START_NS + 6 * STEP_NS and stamp != gone]
+    second.write_bytes(pcap([*late, *((stamp + 500, frame) for stamp, frame in packets[:5])]))
+    points = json.loads(netbench("analyze", "--tap", str(path), str(second), "--json").stdout)["points"]
+    assert points["matched"] == 5 + len(late)
+    assert (points["lost_between"], points["outside"]) == (1, 6)
 
 
 def test_text2pcap_fragments_and_a_tag_by_hand(tmp_path: Path, netbench: Callable[..., subprocess.CompletedProcess[str]]) -> None:
