@@ -52,8 +52,3 @@ def open_backend(job: ReceiveJob) -> CaptureBackend:
 
     return PcapBackend(job)
 
-
-def port_range(job: ReceiveJob) -> tuple[int, int]:
-    """Lowest and highest UDP port that the job listens on."""
-    ports = [spec.port for spec in job.listens]
-    return (min(ports), max(ports)) if ports else (0, 0)
