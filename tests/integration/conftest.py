@@ -238,12 +238,22 @@ def _named_namespaces() -> list[str]:
 
 
 def _agents() -> list[str]:
-    found = []
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = process.read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if "netbench.agent" in words:
-            found.append(" ".join(words))
-    return found
+    """Agents that have outlived their runner; those of somebody else's run, on the same machine, have one."""
+    return [
+        words for process in Path("/proc").glob("[0-9]*") if "netbench.agent" in (words := _words(process)) and _is_orphan(process)
+    ]
+
+
+def _is_orphan(process: Path) -> bool:
+    try:
+        parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+    except OSError:
+        return False
+    return "netbench" not in _words(Path("/proc") / parent)
+
+
+def _words(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
+    except OSError:
+        return ""
