@@ -35,11 +35,12 @@ struct nb_packet {
 /**
  * nb_frame_parse() - Find the UDP datagram in an Ethernet frame (802.1Q and 802.1ad tags skipped).
  * @frame: link-layer bytes, not trusted
- * @length: bytes captured at @frame
+ * @captured: bytes at @frame
+ * @wire: bytes that the frame had on the wire, which no header may exceed
  * @packet: flow, payload, payload_length and datagram_length are filled; the rest is left alone
  *
  * Return: 0; -ENOMSG when it is not UDP over IPv4 or IPv6, or a later fragment; -EBADMSG when a header is cut or lies
  */
-int nb_frame_parse(const uint8_t *frame, size_t length, struct nb_packet *packet);
+int nb_frame_parse(const uint8_t *frame, size_t captured, size_t wire, struct nb_packet *packet);
 
 #endif
