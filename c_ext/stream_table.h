@@ -80,7 +80,7 @@ void nb_table_totals(const struct nb_table *table, struct nb_table_totals *total
 uint32_t nb_table_count(const struct nb_table *table);
 const struct nb_stream_key *nb_table_key(const struct nb_table *table, uint32_t index);
 const struct nb_tracker *nb_table_tracker(const struct nb_table *table, uint32_t index);
-/* Receive stamp to the moment the application had the packet; only where read_ns was given. */
+/* Kernel stamp to the moment the application had the packet; only where read_ns was given. */
 const struct nb_histogram *nb_table_delivery(const struct nb_table *table);
 /* The series, oldest first: point @index of nb_table_series_count(). The newest point may still grow. */
 uint32_t nb_table_series_count(const struct nb_table *table);

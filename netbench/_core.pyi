@@ -58,7 +58,7 @@ class StreamTable:
         """One distribution over all streams, by its name.
 
         "iat"; "pdv" (RFC 5481: transit less the smallest of its stream); "transit" (receive - send; None when a packet came before
-        it was sent, by the clocks); "delivery" (stamp to the application's hands).
+        it was sent, by the clocks); "delivery" (kernel stamp to the application's hands).
         """
 
     def series(self) -> list[dict[str, int]]:
