@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -226,10 +227,13 @@ def step() -> type[Step]:
 
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
-    """After the test: no namespace of ours, no agent."""
+    """After the test: no namespace of ours; and soon, for an orphan needs a moment to notice, no agent."""
     yield
     left = [name for name in _named_namespaces() if name.startswith("nb-") and not name.startswith("nb-test")]
     assert left == []
+    deadline = time.monotonic() + 10
+    while _agents() and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert _agents() == []
 
 
