@@ -51,4 +51,3 @@ def open_backend(job: ReceiveJob) -> CaptureBackend:
     from netbench.capture.pcap import PcapBackend
 
     return PcapBackend(job)
-
