@@ -71,8 +71,10 @@ void nb_floor_wakeup(struct nb_histogram *histogram, uint32_t wakeups, int64_t i
 {
 	for (uint32_t i = 0; i < wakeups; i++) {
 		/* From now, not from the wake-up before: one late wake-up must not turn the next sleeps into none. */
-		int64_t wake_ns = nb_monotonic_ns() + (interval_ns > 0 ? interval_ns : 0);
+		int64_t wake_ns;
 
+		if (__builtin_add_overflow(nb_monotonic_ns(), interval_ns > 0 ? interval_ns : 0, &wake_ns))
+			wake_ns = INT64_MAX;
 		if (!sleep_until(wake_ns, stop))
 			return;
 		nb_histogram_record(histogram, (uint64_t)(nb_monotonic_ns() - wake_ns));

@@ -130,15 +130,10 @@ int nb_link_parse(uint32_t link_type, const uint8_t *frame, size_t length, uint6
 		return header;
 	if (length < (size_t)header || length == 0)
 		return cut ? -EMSGSIZE : -EBADMSG;
-	code = nb_network_parse(type_in(link_type, frame, facts), frame + header, length - (size_t)header, packet,
-				&facts->fragment);
-	/* Of a frame that was cut it cannot be told whether the missing bytes would have made it whole. */
-	if (code == -EBADMSG && cut)
-		return -EMSGSIZE;
-	if (code)
-		return code;
-	if (facts->fragment != NB_FRAGMENT_FIRST &&
-	    (uint64_t)(packet->payload - frame) + packet->datagram_length > wire_length)
+	if (wire_length < (uint64_t)header)
 		return -EBADMSG;
-	return 0;
+	code = nb_network_parse(type_in(link_type, frame, facts), frame + header, length - (size_t)header,
+				(size_t)(wire_length - (uint64_t)header), packet, &facts->fragment);
+	/* Of a frame that was cut it cannot be told whether the missing bytes would have made it whole. */
+	return code == -EBADMSG && cut ? -EMSGSIZE : code;
 }

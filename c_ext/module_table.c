@@ -105,7 +105,7 @@ static PyObject *feed_frame(struct nb_table *table, PyObject *frame, uint64_t wi
 		outcome = NULL;
 		goto out_release;
 	}
-	code = nb_frame_parse(bytes.buf, (size_t)bytes.len, packet);
+	code = nb_frame_parse(bytes.buf, (size_t)bytes.len, wire_length, packet);
 	if (!code) {
 		nb_table_lock(table);
 		nb_table_record(table, packet);
@@ -544,21 +544,18 @@ static PyObject *table_log(PyObject *object, PyObject *Py_UNUSED(ignored))
 {
 	struct nb_table *table = table_in(object);
 	const struct nb_log_entry *entries;
-	uint64_t count, now;
+	uint64_t count;
 	PyObject *bytes;
 
 	static_assert(sizeof(*entries) == 16, "the layout that log() promises");
 	nb_table_lock(table);
-	nb_table_log(table, &count);
+	entries = nb_table_log(table, &count);
 	nb_table_unlock(table);
 
+	/* Entries are written once, before the count that includes them, so a long log is copied without the lock. */
 	bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(count * sizeof(*entries)));
-	if (!bytes || !count)
-		return bytes;
-	nb_table_lock(table);
-	entries = nb_table_log(table, &now); /* has only grown */
-	memcpy(PyBytes_AsString(bytes), entries, count * sizeof(*entries));
-	nb_table_unlock(table);
+	if (bytes && count)
+		memcpy(PyBytes_AsString(bytes), entries, count * sizeof(*entries));
 	return bytes;
 }
 

@@ -33,6 +33,11 @@
  * then spinning on the clock. The sleep is cut into slices, so that a stop is seen. When late, all packets that are
  * due are handed out at once, as many as the caller can take: catching up costs few system calls.
  *
+ * After a stall that would be a burst as long as the stall, and packets that it loses would count against the network.
+ * So whoever lags by a whole burst more than the caller can take catches up at no more than CATCH_UP times the rate: what
+ * was just handed out takes its time at that rate. That bounds a burst to what the caller takes at once, and no packet
+ * of the schedule is left out; lateness tells how bad it was. A sender that is always behind never waits for this.
+ *
  * No real-time priority: a spinning thread under SCHED_FIFO runs into the kernel's real-time throttling, which takes
  * 50 ms of each second away.
  */
@@ -42,6 +47,7 @@ __extension__ typedef unsigned __int128 nb_uint128;
 #define SPIN_DEFAULT_NS INT64_C(100000)
 #define SLEEP_SLICE_NS INT64_C(50000000)
 #define MANTISSA_BITS 53
+#define CATCH_UP 2 /* times the rate */
 
 struct nb_pacer {
 	struct nb_pacer_config config;
@@ -51,6 +57,7 @@ struct nb_pacer {
 	int64_t start_ns;
 	uint64_t next;
 	uint64_t intended; /* due when some were last handed out */
+	int64_t not_before_ns; /* while catching up: when the next may be handed out */
 	struct nb_histogram lateness;
 };
 
@@ -153,6 +160,7 @@ void nb_pacer_start(struct nb_pacer *pacer, int64_t monotonic_ns)
 	pacer->start_ns = monotonic_ns;
 	pacer->next = 0;
 	pacer->intended = 0;
+	pacer->not_before_ns = 0;
 	nb_histogram_reset(&pacer->lateness);
 }
 
@@ -285,16 +293,35 @@ static int64_t reach(const struct nb_pacer *pacer, int64_t due_ns, const atomic_
 	return 0;
 }
 
+/* When the next packet may be handed out: once it is due, but not too fast while catching up. */
+static int64_t next_ns(const struct nb_pacer *pacer)
+{
+	int64_t due_ns = nb_pacer_due(pacer, pacer->next);
+
+	return due_ns > pacer->not_before_ns ? due_ns : pacer->not_before_ns;
+}
+
+/* @packets are handed out at @now_ns: where more than a burst is due beyond them, these take their time first. */
+static void limit_catch_up(struct nb_pacer *pacer, uint64_t packets, int64_t now_ns)
+{
+	nb_uint128 pause_ns;
+
+	if (pacer->intended - pacer->next < pacer->config.burst)
+		return;
+	pause_ns = pacer->numerator * packets / pacer->denominator / CATCH_UP;
+	pacer->not_before_ns = pause_ns > (nb_uint128)(INT64_MAX - now_ns) ? INT64_MAX : now_ns + (int64_t)pause_ns;
+}
+
 uint32_t nb_pacer_wait(struct nb_pacer *pacer, uint32_t most, const atomic_bool *stop)
 {
 	uint64_t packets = pacer->config.packets == 0 ? UINT64_MAX : pacer->config.packets;
 	uint64_t due = packets - pacer->next;
+	int64_t now_ns = 0;
 
 	if (due == 0 || stopped(stop))
 		return 0;
 	if (nb_pacer_is_timed(pacer)) {
-		int64_t now_ns = reach(pacer, nb_pacer_due(pacer, pacer->next), stop);
-
+		now_ns = reach(pacer, next_ns(pacer), stop);
 		if (now_ns == 0)
 			return 0;
 		pacer->intended = due_by(pacer, now_ns);
@@ -305,6 +332,8 @@ uint32_t nb_pacer_wait(struct nb_pacer *pacer, uint32_t most, const atomic_bool 
 	pacer->next += due;
 	if (pacer->intended < pacer->next) /* at rate 0 a packet is due when it is taken */
 		pacer->intended = pacer->next;
+	if (pacer->numerator != 0)
+		limit_catch_up(pacer, due, now_ns);
 	return (uint32_t)due;
 }
 

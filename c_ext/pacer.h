@@ -40,6 +40,8 @@ void nb_pacer_start(struct nb_pacer *pacer, int64_t monotonic_ns);
  * @most: packets that the caller can take at once
  * @stop: checked at least every 100 ms; NULL never stops
  *
+ * After a stall, what was missed is caught up in batches of @most, at no more than twice the rate.
+ *
  * Return: packets that are due now, 1..@most; 0 when the schedule has ended or @stop was set
  */
 uint32_t nb_pacer_wait(struct nb_pacer *pacer, uint32_t most, const atomic_bool *stop);

@@ -31,8 +31,8 @@ enum ip_protocol {
 };
 
 /*
- * What is left to parse. @captured bytes can be read; @declared is what the headers so far say there is: more, where
- * the capture cut the frame short; less, where Ethernet padded it.
+ * What is left to parse. @captured bytes can be read; @declared is what the wire and the headers so far say there is:
+ * more, where the capture cut the frame short; less, where Ethernet padded it.
  */
 struct rest {
 	const uint8_t *bytes;
@@ -58,12 +58,15 @@ static bool holds(const struct rest *rest, size_t length)
 	return rest->captured >= length && rest->declared >= length;
 }
 
-/* The network header said how long it all is: padding behind it is dropped. */
-static void declare(struct rest *rest, size_t length)
+/* The network header says how long it all is. Padding behind it is dropped. Return: false when it says too much. */
+static bool declare(struct rest *rest, size_t length)
 {
+	if (length > rest->declared)
+		return false;
 	rest->declared = length;
 	if (rest->captured > length)
 		rest->captured = length;
+	return true;
 }
 
 /* The UDP length of a first fragment speaks of the whole datagram, of which @rest is only a part. */
@@ -111,8 +114,7 @@ static int parse_ipv4(struct rest *rest, struct nb_packet *packet, enum nb_fragm
 	if (total_length < header_length)
 		return -EBADMSG;
 
-	declare(rest, total_length);
-	if (!holds(rest, header_length))
+	if (!declare(rest, total_length) || !holds(rest, header_length))
 		return -EBADMSG;
 	packet->flow.family = 4;
 	memcpy(packet->flow.source, header + 12, 4);
@@ -130,7 +132,8 @@ static int parse_ipv6(struct rest *rest, struct nb_packet *packet, enum nb_fragm
 	if (rest->captured < IPV6_HEADER || header[0] >> 4 != 6)
 		return -EBADMSG;
 	next = header[6];
-	declare(rest, IPV6_HEADER + (size_t)get16(header + 4));
+	if (!declare(rest, IPV6_HEADER + (size_t)get16(header + 4)))
+		return -EBADMSG;
 	skip(rest, IPV6_HEADER);
 
 	for (unsigned int extensions = 0; next != IP_UDP; extensions++) {
@@ -167,10 +170,10 @@ static int parse_ipv6(struct rest *rest, struct nb_packet *packet, enum nb_fragm
 	return parse_udp(rest, fragment, packet);
 }
 
-int nb_network_parse(uint16_t type, const uint8_t *bytes, size_t length, struct nb_packet *packet,
+int nb_network_parse(uint16_t type, const uint8_t *bytes, size_t captured, size_t wire, struct nb_packet *packet,
 		     enum nb_fragment *fragment)
 {
-	struct rest rest = { .bytes = bytes, .captured = length, .declared = length };
+	struct rest rest = { .bytes = bytes, .captured = captured < wire ? captured : wire, .declared = wire };
 
 	memset(&packet->flow, 0, sizeof(packet->flow));
 	*fragment = NB_FRAGMENT_NONE;
@@ -191,14 +194,14 @@ int nb_network_parse(uint16_t type, const uint8_t *bytes, size_t length, struct 
 	}
 }
 
-int nb_frame_parse(const uint8_t *frame, size_t length, struct nb_packet *packet)
+int nb_frame_parse(const uint8_t *frame, size_t captured, size_t wire, struct nb_packet *packet)
 {
 	enum nb_fragment fragment;
 
-	if (length < ETHERNET_HEADER) {
+	if (captured < ETHERNET_HEADER || wire < ETHERNET_HEADER) {
 		memset(&packet->flow, 0, sizeof(packet->flow));
 		return -EBADMSG;
 	}
-	return nb_network_parse(get16(frame + 12), frame + ETHERNET_HEADER, length - ETHERNET_HEADER, packet,
-				&fragment);
+	return nb_network_parse(get16(frame + 12), frame + ETHERNET_HEADER, captured - ETHERNET_HEADER,
+				wire - ETHERNET_HEADER, packet, &fragment);
 }

@@ -35,12 +35,13 @@ struct nb_packet {
 /**
  * nb_frame_parse() - Find the UDP datagram in an Ethernet frame (802.1Q and 802.1ad tags skipped).
  * @frame: link-layer bytes, not trusted
- * @length: bytes captured at @frame
+ * @captured: bytes at @frame
+ * @wire: bytes that the frame had on the wire, which no header may exceed
  * @packet: flow, payload, payload_length and datagram_length are filled; the rest is left alone
  *
  * Return: 0; -ENOMSG when it is not UDP over IPv4 or IPv6, or a later fragment; -EBADMSG when a header is cut or lies
  */
-int nb_frame_parse(const uint8_t *frame, size_t length, struct nb_packet *packet);
+int nb_frame_parse(const uint8_t *frame, size_t captured, size_t wire, struct nb_packet *packet);
 
 /* Is a UDP datagram whole? */
 enum nb_fragment {
@@ -53,13 +54,14 @@ enum nb_fragment {
  * nb_network_parse() - As nb_frame_parse(), from where the EtherType is known (the link layer is another's, or gone).
  * @type: EtherType of what @bytes are; tags are skipped
  * @bytes: what follows the EtherType, not trusted
- * @length: bytes captured
+ * @captured: bytes that can be read at @bytes
+ * @wire: bytes that were there on the wire
  * @packet: as for nb_frame_parse()
  * @fragment: always filled; NB_FRAGMENT_LATER comes with -ENOMSG
  *
  * Return: as nb_frame_parse()
  */
-int nb_network_parse(uint16_t type, const uint8_t *bytes, size_t length, struct nb_packet *packet,
+int nb_network_parse(uint16_t type, const uint8_t *bytes, size_t captured, size_t wire, struct nb_packet *packet,
 		     enum nb_fragment *fragment);
 
 #endif

@@ -31,10 +31,11 @@ static void pool_side(struct nb_histogram *pooled, const struct nb_histogram *si
 		return;
 	for (uint32_t bucket = 0; bucket < NB_HISTOGRAM_BUCKETS; bucket++) {
 		uint64_t packets = side->buckets[bucket];
-		uint64_t offset = middle(bucket);
+		uint64_t offset;
 
 		if (!packets)
 			continue;
+		offset = middle(bucket);
 		if (offset > farthest)
 			offset = farthest;
 		pooled->buckets[nb_histogram_index(above ? base + offset : base - offset)] += packets;

@@ -162,15 +162,28 @@ uint32_t nb_receive_socket_buffer(int fd)
 	return (uint32_t)bytes;
 }
 
+static int read_memory(int fd, uint32_t figures[SK_MEMINFO_VARS])
+{
+	socklen_t length = SK_MEMINFO_VARS * sizeof(*figures);
+
+	memset(figures, 0, length);
+	return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, figures, &length) < 0 ? -errno : 0;
+}
+
+uint32_t nb_receive_socket_queued(int fd)
+{
+	uint32_t figures[SK_MEMINFO_VARS];
+
+	return read_memory(fd, figures) == 0 ? figures[SK_MEMINFO_RMEM_ALLOC] : nb_receive_socket_buffer(fd);
+}
+
 int nb_receive_socket_drops(int fd, uint32_t *drops)
 {
-	uint32_t figures[SK_MEMINFO_VARS] = { 0 };
-	socklen_t length = sizeof(figures);
+	uint32_t figures[SK_MEMINFO_VARS];
+	const int code = read_memory(fd, figures);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, figures, &length) < 0)
-		return -errno;
 	*drops = figures[SK_MEMINFO_DROPS];
-	return 0;
+	return code;
 }
 
 static void read_stamps(const struct cmsghdr *message, struct nb_receive_facts *facts)

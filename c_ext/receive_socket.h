@@ -35,6 +35,9 @@ int nb_receive_socket_join(int fd, const uint8_t group[4], const uint8_t source[
 /* Bytes that the kernel granted; 0 when it does not tell. */
 uint32_t nb_receive_socket_buffer(int fd);
 
+/* Bytes that are charged for what is queued now, never less than there are; those granted when it does not tell. */
+uint32_t nb_receive_socket_queued(int fd);
+
 /* Read into @drops how many datagrams the socket has refused so far, modulo 2^32. Return: 0 or -errno. */
 int nb_receive_socket_drops(int fd, uint32_t *drops);
 

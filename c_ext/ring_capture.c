@@ -72,15 +72,6 @@ void nb_ring_capture_destroy(struct nb_ring_capture *capture)
 	free(capture);
 }
 
-/* Does the datagram claim more bytes than were on the wire? Of a first fragment that is true and no lie. */
-static bool longer_than_wire(const struct nb_packet *packet, const uint8_t *frame, uint32_t wire_bytes)
-{
-	const size_t headers = (size_t)(packet->payload - frame);
-	const bool first_fragment = packet->flow.family == 4 && (frame[20] & 0x20) != 0;
-
-	return !first_fragment && headers + packet->datagram_length > wire_bytes;
-}
-
 static int64_t stamp_ns(const struct tpacket3_hdr *header)
 {
 	return (int64_t)header->tp_sec * NB_NS_PER_S + header->tp_nsec;
@@ -94,12 +85,12 @@ static void record_frame(struct nb_table *table, const struct tpacket3_hdr *head
 
 	memset(&packet, 0, sizeof(packet));
 	counts->frames++;
-	code = nb_frame_parse(frame, header->tp_snaplen, &packet);
+	code = nb_frame_parse(frame, header->tp_snaplen, header->tp_len, &packet);
 	if (code == -ENOMSG) {
 		counts->not_udp++;
 		return;
 	}
-	if (code < 0 || longer_than_wire(&packet, frame, header->tp_len)) {
+	if (code < 0) {
 		counts->damaged++;
 		return;
 	}

@@ -22,7 +22,7 @@ struct nb_ring_capture_config {
 	uint32_t block_bytes;     /* power of two, multiple of the page size; 0: 1 MiB */
 	uint32_t blocks;          /* 0: 64 */
 	uint32_t snapshot_bytes;  /* bytes kept of a frame; 0: 256. A program of the caller's decides that itself. */
-	uint32_t retire_ms;       /* a block is handed over at least this often; 0: 10 */
+	uint32_t retire_ms;       /* a block is handed over at least this often, up to 1000; 0: 10 */
 	bool incoming_only;       /* PACKET_IGNORE_OUTGOING */
 	bool hardware_stamps;     /* prefer raw hardware stamps where the interface delivers them */
 };

@@ -34,6 +34,8 @@
 #define DEFAULT_BLOCKS 64
 #define DEFAULT_SNAPSHOT_BYTES 256
 #define DEFAULT_RETIRE_MS 10
+/* Closing the books waits for it; kernels keep it in 16 bits, and take 65536 for none. */
+#define MOST_RETIRE_MS 1000
 /* Ethernet, the longest IPv4 header, UDP: with less, no port would be found. */
 #define LEAST_SNAPSHOT_BYTES 96
 /* Only a measure for the kernel's checks; in version 3 frames take what they need. */
@@ -62,6 +64,9 @@ static int check_config(const struct nb_ring_capture_config *config, struct nb_e
 	if (config->snapshot_bytes != 0 && config->snapshot_bytes < LEAST_SNAPSHOT_BYTES)
 		return nb_fail(error, -EINVAL, "keep %u bytes of a frame (at least %u)", config->snapshot_bytes,
 			       LEAST_SNAPSHOT_BYTES);
+	if (config->retire_ms > MOST_RETIRE_MS)
+		return nb_fail(error, -EINVAL, "hand over ring blocks each %u ms (at most %u)", config->retire_ms,
+			       MOST_RETIRE_MS);
 	return 0;
 }
 

@@ -27,7 +27,7 @@
 #define BATCH 256
 #define PAYLOAD_BYTES 2048
 #define READY_SOCKETS 64
-/* A queued datagram takes at least this much of a receive buffer (its sk_buff alone is larger). */
+/* A queued datagram is charged at least so many bytes (its sk_buff and its page fragment alone are more). */
 #define LEAST_QUEUED_BYTES 512
 
 /* One batch as recvmmsg fills it. */
@@ -220,23 +220,36 @@ static int take_turn(struct nb_socket_capture *capture, struct nb_table *table, 
 	return code < 0 ? code : 0;
 }
 
-/*
- * Take what is queued in one socket. While a sender keeps on, there is no natural end: then what fits into the receive
- * buffer is taken, which is at least all that was queued when this began.
- */
+/* Take what was queued in one socket. */
 static int drain(struct nb_socket_capture *capture, struct nb_receiver *receiver, struct nb_table *table,
 		 struct nb_error *error)
 {
-	const uint64_t most = nb_receive_socket_buffer(receiver->fd) / LEAST_QUEUED_BYTES + BATCH;
-	uint64_t taken = 0;
 	int count;
 
 	do {
 		count = take_batch(capture, receiver, table, error);
 		if (count > 0)
-			taken += (uint64_t)count;
-	} while (count > 0 && taken < most);
+			receiver->left -= (uint32_t)count < receiver->left ? (uint32_t)count : receiver->left;
+	} while (count > 0 && receiver->left > 0);
 	return count < 0 ? count : 0;
+}
+
+/*
+ * While a sender keeps on there is no natural end. So it is found out first how much is queued in all sockets, and
+ * that much is taken: a flood of no matter how many groups cannot keep a capture from ending.
+ */
+static int drain_all(struct nb_socket_capture *capture, struct nb_table *table, struct nb_error *error)
+{
+	int code = 0;
+
+	for (uint32_t i = 0; i < capture->set.count; i++) {
+		struct nb_receiver *receiver = &capture->set.receivers[i];
+
+		receiver->left = nb_receive_socket_queued(receiver->fd) / LEAST_QUEUED_BYTES + 1;
+	}
+	for (uint32_t i = 0; i < capture->set.count && code == 0; i++)
+		code = drain(capture, &capture->set.receivers[i], table, error);
+	return code;
 }
 
 /* Called once a second, so that the kernel's 32 bits cannot wrap unseen. */
@@ -273,8 +286,8 @@ int nb_socket_capture_run(struct nb_socket_capture *capture, struct nb_table *ta
 			drops_due_ns += NB_NS_PER_S;
 		}
 	}
-	for (uint32_t i = 0; i < capture->set.count && code == 0; i++)
-		code = drain(capture, &capture->set.receivers[i], table, error);
+	if (code == 0)
+		code = drain_all(capture, table, error);
 	return code == 0 ? read_drops(capture, error) : code;
 }
 

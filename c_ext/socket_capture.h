@@ -48,7 +48,7 @@ int nb_socket_capture_create(struct nb_socket_capture **capture, const struct nb
 void nb_socket_capture_destroy(struct nb_socket_capture *capture);
 
 /**
- * nb_socket_capture_run() - Feed @table until @deadline_ns or @stop, then take what is still queued.
+ * nb_socket_capture_run() - Feed @table until @deadline_ns or @stop, then take what is queued by then.
  * @capture: created
  * @table: locked once per batch
  * @deadline_ns: CLOCK_MONOTONIC; 0: none

@@ -18,6 +18,7 @@ struct nb_receiver {
 	uint32_t members;  /* groups joined */
 	uint32_t drops;    /* as last read with SO_MEMINFO */
 	uint32_t overflow; /* as last told with SO_RXQ_OVFL */
+	uint32_t left;     /* datagrams that may be queued, when the capture came to its end */
 };
 
 struct nb_socket_set {

@@ -43,7 +43,8 @@
  * be two slots a stream.
  *
  * Series, packet log and delivery take timed packets only (those of the configured stamp class): two clocks are never
- * mixed in one statistic.
+ * mixed in one statistic. Delivery wants kernel stamps besides: a network card's clock is not the one that the
+ * application reads, and a stamp that it read itself would give 0 for what was not measured.
  */
 struct slot {
 	uint64_t hash;
@@ -546,7 +547,7 @@ static void count_timed(struct nb_table *table, const struct nb_packet *packet, 
 	if (!table->timed++)
 		totals->first_ns = packet->received_ns;
 	totals->last_ns = packet->received_ns;
-	if (packet->read_ns && packet->read_ns >= packet->received_ns)
+	if (packet->stamp_class == NB_STAMP_KERNEL && packet->read_ns && packet->read_ns >= packet->received_ns)
 		nb_histogram_record(&table->delivery, (uint64_t)packet->read_ns - (uint64_t)packet->received_ns);
 	if (table->series)
 		count_series(table, packet, nb_tracker_latest_iat(tracker));

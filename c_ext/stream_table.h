@@ -89,7 +89,7 @@ const struct nb_stream_key *nb_table_key(const struct nb_table *table, uint32_t 
 const struct nb_tracker *nb_table_tracker(const struct nb_table *table, uint32_t index);
 /* All zero for a stream that has nothing of the kind, such as one of bare probes. */
 void nb_table_foreign(const struct nb_table *table, uint32_t index, struct nb_foreign_counts *counts);
-/* Receive stamp to the moment the application had the packet; only where read_ns was given. */
+/* Kernel stamp to the moment the application had the packet; only where read_ns was given. */
 const struct nb_histogram *nb_table_delivery(const struct nb_table *table);
 /* The series, oldest first: point @index of nb_table_series_count(). The newest point may still grow. */
 uint32_t nb_table_series_count(const struct nb_table *table);

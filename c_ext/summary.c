@@ -27,7 +27,10 @@ static uint64_t of_rank(const struct nb_histogram *histogram, uint64_t rank)
 	return nb_histogram_quantile(histogram, ((double)rank - 0.5) / (double)histogram->count);
 }
 
-/* The values in ascending order are: those below the base, farthest first, then those above it, nearest first. */
+/*
+ * The values in ascending order are: those below the base, farthest first, then those above it, nearest first. Modulo
+ * 2^64, as the distances were taken: the middle of a bucket may lie beyond what 64 bits hold with a sign.
+ */
 static int64_t offset_quantile(const struct nb_histogram *above, const struct nb_histogram *below, int64_t base,
 			       double quantile)
 {
@@ -35,8 +38,8 @@ static int64_t offset_quantile(const struct nb_histogram *above, const struct nb
 	uint64_t rank = (uint64_t)ceil(quantile * (double)count);
 
 	if (rank <= below->count)
-		return base - (int64_t)of_rank(below, below->count - rank + 1);
-	return base + (int64_t)of_rank(above, rank - below->count);
+		return (int64_t)((uint64_t)base - of_rank(below, below->count - rank + 1));
+	return (int64_t)((uint64_t)base + of_rank(above, rank - below->count));
 }
 
 void nb_summary_of_offsets(struct nb_summary *summary, const struct nb_histogram *above,

@@ -159,6 +159,12 @@ class ReceiveJob:
     read_counters: bool = True
     kind: Literal["receive"] = "receive"
 
+    @property
+    def port_range(self) -> tuple[int, int]:
+        """Lowest and highest UDP port that is listened on; (0, 0): all."""
+        ports = [spec.port for spec in self.listens]
+        return (min(ports), max(ports)) if ports else (0, 0)
+
 
 @dataclass(frozen=True)
 class AnalyzeJob:

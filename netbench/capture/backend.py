@@ -60,9 +60,3 @@ _WHOLE_SNAPSHOT_BYTES = 65_535
 def snapshot_bytes(job: ReceiveJob) -> int:
     """What must be kept of a frame: a bare probe stands at its beginning; a transport stream is looked at packet by packet."""
     return _PROBE_SNAPSHOT_BYTES if job.decode in ("probe", "raw", "iperf2") else _WHOLE_SNAPSHOT_BYTES
-
-
-def port_range(job: ReceiveJob) -> tuple[int, int]:
-    """Lowest and highest UDP port that the job listens on."""
-    ports = [spec.port for spec in job.listens]
-    return (min(ports), max(ports)) if ports else (0, 0)

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any
 
-from netbench.capture.backend import port_range, snapshot_bytes
+from netbench.capture.backend import snapshot_bytes
 from netbench.capture.membership import Memberships
 from netbench.core import StreamTable
 from netbench.interface import interface_index
@@ -30,7 +30,7 @@ class PcapBackend:
         interface_index(job.interface)  # libpcap's own words for a missing interface carry no errno
         import pcapy
 
-        low, high = port_range(job)
+        low, high = job.port_range
         try:
             self._pcap: Any = pcapy.create(job.interface)
             self._pcap.set_snaplen(snapshot_bytes(job))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netbench.capture.backend import port_range, snapshot_bytes
+from netbench.capture.backend import snapshot_bytes
 from netbench.capture.membership import Memberships
 from netbench.core import RingCapture, StreamTable
 from netbench.interface import interface_index
@@ -17,7 +17,7 @@ class RingBackend:
     def __init__(self, job: ReceiveJob) -> None:
         if job.interface is None:
             raise ValueError("the ring backend needs an interface: -i NAME")
-        low, high = port_range(job)
+        low, high = job.port_range
         self._capture = RingCapture(
             interface_index=interface_index(job.interface),
             port_low=low,

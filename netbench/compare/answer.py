@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -45,13 +46,33 @@ def worst(words: Iterable[AnswerWord]) -> JudgedWord | None:
 
 
 def percent(ratio: float) -> str:
-    """A ratio in three digits: `10.4 %`, `0.0032 %`."""
-    return f"{100 * ratio:.3g} %"
+    """A ratio in three digits, below 1 % in two, as reports show it: `10.4 %`, `0.92 %`, `0.0032 %`."""
+    value = 100 * ratio
+    return f"{value:.{_percent_digits(value)}g} %"
+
+
+def percent_rounded_up(ratio: float) -> str:
+    """The same for an upper bound: what is printed still holds."""
+    value = 100 * ratio
+    if value <= 0:
+        return "0 %"
+    step = 10.0 ** (math.floor(math.log10(value)) - _percent_digits(value) + 1)
+    # What is a multiple of the step already may be a hair above it in binary.
+    return percent(min(1.0, math.ceil(value / step * (1 - 1e-12)) * step / 100))
 
 
 def micros(value_us: float) -> str:
     """A duration in three digits: `12.3 µs`, `1.21 ms`."""
     return f"{value_us:.3g} µs" if value_us < 999.5 else f"{value_us / 1000:.3g} ms"
+
+
+def together(names: Sequence[str]) -> str:
+    """`iptv`, `iptv, lineup and unicast`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _percent_digits(value: float) -> int:
+    return 3 if value >= 1 else 2
 
 
 def trials_of(count: int, planned: int) -> str:

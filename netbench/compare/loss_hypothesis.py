@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netbench.compare.answer import Answer, AnswerWord, JudgedWord, not_measured, percent, trials_of, worst
+from netbench.compare.answer import (
+    Answer,
+    AnswerWord,
+    JudgedWord,
+    micros,
+    not_measured,
+    percent,
+    percent_rounded_up,
+    together,
+    trials_of,
+    worst,
+)
 from netbench.compare.comparison import usable
 from netbench.compare.losses import SIDES, Death, Losses, pool
 from netbench.result.plan import Profile
 from netbench.result.records import EnvironmentRecord, Trial
 from netbench.result.run import Run
 from netbench.result.verdict import Cause, Hypothesis, Remedy
+
+_LATE_US = 5_000.0
+"""A sender that was later than this overloads queues of a thousand packets while it catches up."""
 
 _ON_THE_WIRE = Remedy(
     sentence="These never reached the environment, and no counter at its two ends saw them: look at what lies between."
@@ -40,13 +54,16 @@ class Judged:
     """One profile.
 
     Attributes:
+        sentence: the answer, short.
         unusable: status of its trials, where none of them has numbers that count.
+        evidence: what these trials say about that.
     """
 
     word: AnswerWord
     sentence: str
     losses: Losses
     unusable: str | None = None
+    evidence: str = ""
 
 
 def judge_loss(run: Run, record: EnvironmentRecord) -> Answer:
@@ -65,9 +82,10 @@ def judge_loss(run: Run, record: EnvironmentRecord) -> Answer:
     if word is None:
         return not_measured("No trial of this environment was run.")
     told = sorted(judged, key=lambda item: item.word != word)
+    sentences = list(dict.fromkeys(_closed(judged) if item.unusable == "unsupported" else item.sentence for item in told))
     causes, remedies = _why(judged, record, run.plan.method)
     return Answer(
-        Hypothesis(verdict=word, sentence=" ".join(item.sentence for item in told), numbers=_numbers(judged)),
+        Hypothesis(verdict=word, sentence=" ".join(sentences), numbers=_numbers(judged)),
         _headline(judged, record),
         causes,
         remedies,
@@ -80,24 +98,40 @@ def _judge(run: Run, profile: Profile, trials: Sequence[Trial]) -> Judged:
     if losses.trials == 0:
         unsupported = next((trial for trial in trials if trial.status == "unsupported"), None)
         if unsupported is not None:
-            return Judged("unsupported", f"{profile.name}: not supported: {_ended(unsupported.reason)}", losses, "unsupported")
+            return Judged("unsupported", "", losses, "unsupported", unsupported.reason or "no reason was given")
         first = trials[0]
         sentence = f"{profile.name}: no usable trial of {len(trials)}: {first.status}: {_ended(first.reason)}"
         return Judged("inconclusive", sentence, losses, first.status)
     own, bound = losses.fault("environment"), losses.upper_bound
-    where = f"{profile.name}, {trials_of(losses.trials, losses.planned)}"
+    trials_used = trials_of(losses.trials, losses.planned)
     apart = "".join(
         f"; {losses.fault(whose):,} more {how}"
         for whose, how in (("sender", "were lost by the sender"), ("tool", "were lost by netbench's own capture"))
         if losses.fault(whose)
     )
     if bound is None:
-        return Judged("inconclusive", f"{where}: nothing was left to lose{apart}.", losses)
-    amount = f"{own:,} of {losses.exposed:,} packets lost"
-    if losses.ratio > run.plan.thresholds.loss_ratio:
-        return Judged("fail", f"{where}: {amount} ({percent(losses.ratio)}): {_places(losses)}{apart}.", losses)
+        return Judged("inconclusive", f"{profile.name}: nothing was left to lose in {trials_used}{apart}.", losses)
+    amount = f"{profile.name}: {own:,} of {losses.exposed:,} packets lost"
+    allowed = run.plan.thresholds.loss_ratio
+    if losses.ratio > allowed:
+        share = f"{percent(losses.ratio)}, {percent(allowed) if allowed else 'none'} allowed"
+        return Judged("fail", f"{amount} ({share}) in {_struck(losses)}: {_places(losses)}{apart}.", losses)
     word: JudgedWord = "inconclusive" if losses.fault("tool") else "pass"
-    return Judged(word, f"{where}: {amount}, at most {percent(bound)} with 95 % confidence{apart}.", losses)
+    return Judged(word, f"{amount} ({trials_used}; at most {percent_rounded_up(bound)} at 95 %){apart}.", losses)
+
+
+def _struck(losses: Losses) -> str:
+    """`1 of 3 trials`: a burst; `each trial`: a loss that goes on."""
+    if losses.struck < losses.trials:
+        return f"{losses.struck} of {trials_of(losses.trials, losses.trials)}"
+    return "each trial" if losses.trials == losses.planned else f"each of {losses.trials} usable trials"
+
+
+def _closed(judged: Sequence[Judged]) -> str:
+    """What does not come in, all profiles in one sentence."""
+    closed = [item.losses for item in judged if item.unusable == "unsupported"]
+    kinds = together(sorted({losses.delivery for losses in closed}))
+    return f"{kinds.capitalize()} ({together([losses.profile for losses in closed])}) does not come in."
 
 
 def _places(losses: Losses) -> str:
@@ -122,7 +156,8 @@ def _headline(judged: Sequence[Judged], record: EnvironmentRecord) -> str:
     if failed:
         heaviest = max(failed, key=lambda losses: losses.ratio)
         injected = " (put in on purpose)" if record.injected else ""
-        parts.append(f"loses {percent(heaviest.ratio)} of {heaviest.delivery} {_main_place(heaviest)}{injected}")
+        burst = f", in {_struck(heaviest)}" if heaviest.struck < heaviest.trials else ""
+        parts.append(f"loses {percent(heaviest.ratio)} of {heaviest.delivery} {_main_place(heaviest)}{injected}{burst}")
     elif any(item.word == "inconclusive" for item in judged):
         parts.append("its loss could not be judged")
     elif passed:
@@ -160,6 +195,15 @@ def _causes(losses: Losses, record: EnvironmentRecord) -> list[Cause]:
         )
         for side, packets in losses.unattributed.items()
     ]
+    if losses.sender_late_us > _LATE_US:
+        causes.append(
+            Cause(
+                layer=None,
+                sentence=f"{losses.profile}: where packets were lost, the sender was up to {micros(losses.sender_late_us)} late "
+                "and caught up at up to twice the rate: that load, not the profile's, may be what was too much. A quieter machine "
+                "tells.",
+            )
+        )
     return causes
 
 
@@ -191,12 +235,25 @@ def _why(judged: Sequence[Judged], record: EnvironmentRecord, method: str) -> tu
     lost = [item.losses for item in open_questions if item.losses.trials]
     causes = [cause for losses in lost for cause in _causes(losses, record)]
     remedies = _remedies(lost, record)
+    causes += _closed_causes(judged, record)
     for item in judged:
         if item.unusable is not None:
-            causes.append(Cause(layer=None, sentence=item.sentence))
+            if item.unusable != "unsupported":
+                causes.append(Cause(layer=None, sentence=item.sentence))
             remedy = _LIMITED[method] if item.unusable == "sender-limited" else _UNUSABLE.get(item.unusable)
             remedies += [remedy] if remedy is not None and remedy not in remedies else []
     return causes, remedies
+
+
+def _closed_causes(judged: Sequence[Judged], record: EnvironmentRecord) -> list[Cause]:
+    """Why nothing comes in, said once; what proves it, for each profile."""
+    closed = [item for item in judged if item.unusable == "unsupported"]
+    if not closed:
+        return []
+    why = record.multicast_unsupported
+    proofs = [item.evidence.removesuffix(why or "").rstrip(" :") or item.evidence for item in closed]
+    proof = "; ".join(f"{item.losses.profile}: {proof}" for item, proof in zip(closed, proofs, strict=True))
+    return [Cause(layer=None, sentence=f"{_ended(why).removesuffix('.')} ({proof})." if why else _ended(proof))]
 
 
 def _numbers(judged: Sequence[Judged]) -> dict[str, float | int | None]:

@@ -45,6 +45,8 @@ class Losses:
         delivery: multicast or unicast.
         trials: so many are pooled.
         planned: so many were run.
+        struck: in so many of those pooled, the environment lost something.
+        sender_late_us: by so much was the sender late at worst, in these.
         expected, lost: packets.
         deaths: what counters explain, most first.
         unattributed: side -> packets that no counter explains.
@@ -54,6 +56,8 @@ class Losses:
     delivery: str
     trials: int
     planned: int
+    struck: int
+    sender_late_us: float
     expected: int
     lost: int
     deaths: list[Death] = field(default_factory=list)
@@ -89,6 +93,7 @@ class Losses:
 def pool(profile: str, delivery: str, trials: Sequence[Trial], planned: int) -> Losses:
     """Add up the loss of trials whose numbers count."""
     counted = [trial for trial in trials if trial.loss is not None]
+    struck = [trial for trial in counted if _environments_loss(trial) > 0]
     deaths: dict[tuple[str, str], Death] = {}
     most: dict[tuple[str, str], int] = {}
     unattributed: dict[str, int] = {}
@@ -105,11 +110,19 @@ def pool(profile: str, delivery: str, trials: Sequence[Trial], planned: int) -> 
         delivery=delivery,
         trials=len(counted),
         planned=planned,
+        struck=len(struck),
+        sender_late_us=max((trial.sent.lateness_us.max for trial in struck if trial.sent and trial.sent.lateness_us), default=0.0),
         expected=sum(trial.loss.expected_packets for trial in counted if trial.loss),
         lost=sum(trial.loss.lost_packets for trial in counted if trial.loss),
         deaths=sorted(deaths.values(), key=lambda death: -death.packets),
         unattributed=unattributed,
     )
+
+
+def _environments_loss(trial: Trial) -> int:
+    """Packets of one trial that neither the sender nor this tool lost."""
+    excused = sum(drop.packets for drop in trial.drops if drop.layer in LAYERS and LAYERS[drop.layer].fault != "environment")
+    return (trial.loss.lost_packets if trial.loss else 0) - excused
 
 
 def _unattributed(trial: Trial) -> dict[str, int]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netbench.compare.answer import Answer, JudgedWord, micros, not_measured, percent, worst
+from netbench.compare.answer import Answer, JudgedWord, micros, not_measured, percent, together, worst
 from netbench.compare.comparison import distortion_floor_us, usable
 from netbench.compare.losses import Losses, pool
 from netbench.compare.statistics import FEWEST_SAMPLES, mean_interval
@@ -37,11 +37,13 @@ class Opinion:
     """What one witness says about one profile.
 
     Attributes:
+        text: without the profile, so that profiles of which the same can be said are told together.
         headline: for a row of a table; "" where H1 has told it already, with its causes.
     """
 
     word: JudgedWord
-    sentence: str
+    profile: str
+    text: str
     headline: str = ""
     remedy: Remedy | None = None
 
@@ -62,19 +64,20 @@ def judge_timing(run: Run, record: EnvironmentRecord, comparison: Comparison) ->
         if distortion is not None:
             distortions.append(distortion)
             opinions.append(_by_distortion(run, profile, distortion, _one_stamp(trials), record.interface or "eth0"))
-        opinions += _by_own_clock(profile, comparison, record.label)
         opinions += _by_loss(run, losses, trials)
-        opinions += _by_reference(profile, comparison.reference, row, tap=distortion is not None)
+        opinions += _by_own_clock(profile, comparison, record.label)
+        opinions += _by_reference(run, profile, comparison.reference, row, tap=distortion is not None)
     word = worst(opinion.word for opinion in opinions)
     if word is None:
         return not_measured("No usable trial was seen from a tap, or compared with the reference.")
     told = sorted(opinions, key=lambda opinion: opinion.word != word)
     worst_distortion = max(distortions, key=lambda interval: interval.estimate, default=None)
     blamed = [opinion for opinion in told if opinion.word != "pass"]
+    headlines = dict.fromkeys(opinion.headline for opinion in told if opinion.word == word and opinion.headline)
     return Answer(
         Hypothesis(
             verdict=word,
-            sentence=" ".join(opinion.sentence for opinion in told),
+            sentence=" ".join(_sentences(told)),
             numbers={
                 "distortion_p99_us": worst_distortion.estimate if worst_distortion else None,
                 "threshold_us": run.plan.thresholds.distortion_p99_us,
@@ -83,10 +86,18 @@ def judge_timing(run: Run, record: EnvironmentRecord, comparison: Comparison) ->
             },
             absent=_absent(run, worst_distortion),
         ),
-        next((opinion.headline for opinion in told if opinion.word == word and opinion.headline), ""),
-        [Cause(layer=None, sentence=opinion.sentence) for opinion in blamed if opinion.headline],
+        next(iter(headlines), ""),
+        [Cause(layer=None, sentence=sentence) for sentence in _sentences([item for item in blamed if item.headline])],
         list({opinion.remedy.sentence: opinion.remedy for opinion in blamed if opinion.remedy}.values()),
     )
+
+
+def _sentences(opinions: Sequence[Opinion]) -> list[str]:
+    """One a text, with all profiles that it is about."""
+    profiles: dict[str, list[str]] = {}
+    for opinion in opinions:
+        profiles.setdefault(opinion.text, []).append(opinion.profile)
+    return [f"{together(names)}: {text}" for text, names in profiles.items()]
 
 
 def _distortion(trials: Sequence[Trial]) -> Interval | None:
@@ -102,43 +113,57 @@ def _one_stamp(trials: Sequence[Trial]) -> bool:
 
 def _by_distortion(run: Run, profile: Profile, distortion: Interval, one_stamp: bool, interface: str) -> Opinion:
     threshold, floor = run.plan.thresholds.distortion_p99_us, distortion_floor_us(run)
-    amount = f"{profile.name}: arrival times are distorted by {micros(distortion.estimate)} (p99, {distortion.samples} samples)"
+    if one_stamp:
+        text = "distortion is 0 by construction, for the probe gets the kernel's stamp of the wire side."
+        return Opinion("pass", profile.name, text, "keeps the wire's kernel stamps")
+    amount = f"arrival times are distorted by {micros(distortion.estimate)} (p99)"
     headline = f"distorts arrival times by {micros(distortion.estimate)} (p99)"
     if distortion.estimate <= threshold:
-        carried = " The kernel stamps each packet once, and the probe gets the stamp of the wire side." if one_stamp else ""
-        return Opinion("pass", f"{amount}; {micros(threshold)} are allowed.{carried}", headline)
+        return Opinion("pass", profile.name, f"{amount}, {micros(threshold)} allowed.", headline)
     if distortion.estimate <= floor:
-        sentence = f"{amount}, below this machine's own floor of {micros(floor)}: not to be judged."
-        return Opinion("inconclusive", sentence, "has a floor too high to judge its timing", _QUIETER)
+        text = f"{amount}, below this machine's own floor of {micros(floor)}: not to be judged."
+        return Opinion("inconclusive", profile.name, text, "has a floor too high to judge its timing", _QUIETER)
     limit = f"above the {micros(threshold)} allowed" + (f" and the floor of {micros(floor)}" if floor > threshold else "")
     if distortion.samples < FEWEST_SAMPLES:
-        sentence = f"{amount}, {limit}; it takes {FEWEST_SAMPLES} samples to judge that."
-        return Opinion("inconclusive", sentence, "has too few samples to judge its timing", _MORE_SAMPLES)
+        text = f"{amount}, {limit}; it takes {FEWEST_SAMPLES} samples to judge that."
+        return Opinion("inconclusive", profile.name, text, "has too few samples to judge its timing", _MORE_SAMPLES)
     steady = Remedy(
         sentence="Give the probe CPUs of its own, and turn GRO, LRO and interrupt coalescing off where it receives; "
         "or take hardware stamps.",
         command=f"ethtool -K {interface} gro off lro off",
     )
     if distortion.low <= max(threshold, floor):
-        return Opinion("warn", f"{amount}, {limit}, but samples differ too much to be sure.", headline, steady)
-    return Opinion("fail", f"{amount}, {limit}.", headline, steady)
+        return Opinion("warn", profile.name, f"{amount}, {limit}, but samples differ too much to be sure.", headline, steady)
+    return Opinion("fail", profile.name, f"{amount}, {limit}.", headline, steady)
 
 
 def _by_own_clock(profile: Profile, comparison: Comparison, environment: str) -> list[Opinion]:
-    """The kernel's stamp is taken early; a probe that reads its own clock gets the way from there to its hands on top."""
+    """The kernel's stamp is taken early; a probe that reads its own clock gets the way from there to its hands on top.
+
+    Only a delay beyond the reference's counts against the environment. What cannot be told apart is said to be so: samples that lie
+    far apart clear nobody.
+    """
     row = _row(comparison, environment, profile.name, _DELIVERY)
-    if row is None or row.difference is None or not row.relevant or row.difference.estimate < 0:
+    if row is None or row.difference is None or row.tolerance is None:
         return []
-    late = micros(row.difference.estimate)
-    return [
-        Opinion(
-            "warn",
-            f"{profile.name}: packets reach the application {late} (p99) later than in {comparison.reference}, counted from "
-            "the kernel's stamp: a probe that reads its own clock measures that as jitter, one with the kernel's stamps does not.",
-            f"hands packets over {late} (p99) later than {comparison.reference}",
-            _KERNEL_STAMPS,
-        )
-    ]
+    late = micros(abs(row.difference.estimate))
+    if row.relevant and row.difference.estimate > 0:
+        return [
+            Opinion(
+                "warn",
+                profile.name,
+                f"packets reach the application {late} (p99) later than in {comparison.reference}, counted from "
+                "the kernel's stamp: a probe with its own clock measures that as jitter, one with the kernel's stamps does not.",
+                f"hands packets over {late} (p99) later than {comparison.reference}",
+                _KERNEL_STAMPS,
+            )
+        ]
+    if row.difference.samples >= FEWEST_SAMPLES and row.difference.high <= row.tolerance:
+        return []
+    text = (
+        f"whether a probe with a clock of its own sees more jitter than in {comparison.reference} is open: samples differ too much."
+    )
+    return [Opinion("pass", profile.name, text)]
 
 
 def _by_loss(run: Run, losses: Losses, trials: Sequence[Trial]) -> list[Opinion]:
@@ -146,42 +171,52 @@ def _by_loss(run: Run, losses: Losses, trials: Sequence[Trial]) -> list[Opinion]
     seen = sum(trial.tap.unique_packets for trial in trials if trial.tap is not None and trial.tap.kernel_drops == 0)
     if seen == 0:
         return []
-    if losses.inside / seen <= run.plan.thresholds.loss_ratio:
-        return [
-            Opinion(
-                "pass",
-                f"{losses.profile}: MLR is that of the wire: {losses.inside:,} of {seen:,} packets were lost behind the tap.",
-            )
-        ]
-    return [
-        Opinion(
-            "fail",
-            f"{losses.profile}: MLR counts {losses.inside:,} packets as lost that the wire delivered "
-            f"({percent(losses.inside / seen)} of {seen:,}).",
-        )
-    ]
+    name, inside = losses.profile, losses.inside
+    if inside == 0:
+        return [Opinion("pass", name, "MLR is that of the wire: nothing was lost behind the tap.")]
+    share = f"{percent(inside / seen)} of {seen:,}"
+    if inside / seen <= run.plan.thresholds.loss_ratio:
+        return [Opinion("pass", name, f"MLR counts {inside:,} packets that the wire delivered ({share}), as is allowed.")]
+    return [Opinion("fail", name, f"MLR counts {inside:,} packets as lost that the wire delivered ({share}).")]
 
 
-def _by_reference(profile: Profile, reference: str, row: MetricComparison | None, *, tap: bool) -> list[Opinion]:
+def _by_reference(run: Run, profile: Profile, reference: str, row: MetricComparison | None, *, tap: bool) -> list[Opinion]:
     """IAT beside the reference's."""
     if row is None or row.difference is None:
         return []
     if row.relevant is None:
         if tap:
             return []
-        why = row.absent.get("relevant", "too few samples")
-        sentence = f"{profile.name}: IAT p99 cannot be compared with {reference}: {why}."
-        return [Opinion("inconclusive", sentence, "has too few samples to judge its timing", _MORE_SAMPLES)]
-    amount = f"{profile.name}: IAT p99 is {micros(abs(row.difference.estimate))}"
+        text = f"IAT p99 cannot be compared with {reference}: {row.absent.get('relevant', 'too few samples')}."
+        return [Opinion("inconclusive", profile.name, text, "has too few samples to judge its timing", _MORE_SAMPLES)]
+    amount = f"IAT p99 is {micros(abs(row.difference.estimate))}"
     headline = f"has an IAT p99 {micros(abs(row.difference.estimate))} above {reference}"
-    if not row.relevant or row.difference.estimate < 0:
-        return (
-            [] if tap else [Opinion("pass", f"{profile.name}: IAT p99 does not differ from {reference} by anything that counts.")]
-        )
-    if tap:
-        # The tap is the better witness: IATs that differ already on the wire are the sender's, or stretched by packets lost there.
-        return [Opinion("pass", f"{amount} above {reference}, on the wire already: the environment does not add it.")]
-    return [Opinion("fail", f"{amount} above {reference}.", headline)]
+    if row.relevant and row.difference.estimate > 0:
+        if tap:
+            # The tap is the better witness: IATs that differ on the wire are the sender's, or stretched by packets lost there.
+            text = f"{amount} above {reference}, on the wire already: the environment does not add it."
+            return [Opinion("pass", profile.name, text)]
+        return [Opinion("fail", profile.name, f"{amount} above {reference}.", headline)]
+    return [] if tap else [_alike(run, profile, reference, row.difference)]
+
+
+def _alike(run: Run, profile: Profile, reference: str, difference: Interval) -> Opinion:
+    """No difference was found; that clears the environment only where one above the threshold would have been found."""
+    threshold = run.plan.thresholds.distortion_p99_us
+    if difference.high <= threshold:
+        text = f"IAT p99 is at most {micros(max(difference.high, 0.0))} above {reference} (95 %), {micros(threshold)} allowed."
+        return Opinion("pass", profile.name, text, f"has the IAT of {reference}")
+    text = (
+        f"IAT p99 may be {micros(difference.high)} above {reference} (95 %), {micros(threshold)} allowed: samples differ too much."
+    )
+    noisy = distortion_floor_us(run) > threshold
+    return Opinion(
+        "inconclusive",
+        profile.name,
+        text,
+        "has samples that differ too much to judge its timing",
+        _QUIETER if noisy else _MORE_SAMPLES,
+    )
 
 
 def _row(comparison: Comparison, environment: str, profile: str, metric: str) -> MetricComparison | None:

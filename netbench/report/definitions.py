@@ -16,12 +16,16 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
     (
         "at 95 %",
         "Upper bound of the loss ratio: 3/N where nothing was lost of N packets, else by Clopper and Pearson. Of several samples "
-        "with loss, the worst one's bound.",
+        "with loss, the worst one's bound. It holds for packets lost one by one; bursts need samples, not packets.",
         "rule of three",
     ),
     ("duplicate", "Copies beyond the first; taken out before loss and order are counted.", "RFC 5560"),
     ("reordered", "Arrived after a later sequence.", "RFC 4737 §3.3"),
-    ("IAT", "Inter-arrival time: receive stamp less the one before it, in the same stream.", "practice of probes"),
+    (
+        "IAT",
+        "Inter-arrival time: receive stamp less the one before it, in the same stream; it holds the sender's lateness, too.",
+        "practice of probes",
+    ),
     ("jitter", "Smoothed difference of transit times, J += (|D| \u2212 J)/16.", "RFC 3550 §6.4.1"),
     (
         "distortion",
@@ -36,7 +40,8 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "MDI",
-        "DF : MLR — buffer that a decoder needs, in ms, and media packets lost per second; a perfect 10 Mb/s stream has 1.05 ms.",
+        "DF : MLR — buffer that a decoder needs, in ms, and media packets lost per second; a perfect 10 Mb/s stream has 1.05 ms. "
+        "It holds the sender's lateness, too: compare with the reference.",
         "RFC 4445",
     ),
     ("error-second", "A second with an IAT above the threshold.", "practice of probes"),

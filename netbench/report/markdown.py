@@ -34,6 +34,11 @@ def _lines(view: View, page: str | None) -> Iterator[str]:
         yield ""
     yield from _verdicts(view)
     yield from _explanations(view)
+    if view.limits:
+        yield "**What this run cannot show**"
+        yield ""
+        yield from (f"- {_text(limit)}" for limit in view.limits)
+        yield ""
     yield "### Key figures"
     yield ""
     yield from _table(
@@ -62,14 +67,15 @@ def _verdicts(view: View) -> Iterator[str]:
             "verdict",
             "loss",
             "distortion p99",
-            "IAT p50 / p99",
+            "delivery p99",
+            "IAT p99",
             *(f"{id} {words[0]}" for id, words in HYPOTHESES.items()),
         ],
         (
             [
                 f"**{_text(row.environment)}**",
                 f"{row.look.emoji} {row.look.word}",
-                *map(_cell, (row.loss, row.distortion, row.iat)),
+                *map(_cell, (row.loss, row.distortion, row.delivery, row.iat)),
                 *(f"{item.look.emoji} {item.look.word}" for item in row.hypotheses),
             ]
             for row in view.verdicts
@@ -124,7 +130,7 @@ def _details(view: View) -> Iterator[str]:
 
 def _cells(view: View) -> Iterator[Cell]:
     for verdict in view.verdicts:
-        yield from (verdict.loss, verdict.distortion, verdict.iat)
+        yield from (verdict.loss, verdict.distortion, verdict.delivery, verdict.iat)
     for measure in view.measures:
         yield from (measure.loss, measure.iat_p50, measure.iat_p99, measure.distortion, measure.delivery_p99, measure.mdi)
     for trial in view.trials[:LARGEST_NUMBER_OF_TRIALS]:

@@ -87,7 +87,7 @@ def draw_plots(figures: Figures) -> list[Plot]:
             "What the environment does to arrival times: distortion against the tap",
             "Each packet is seen at the wire and at the probe; distortion is by how much its inter-arrival time differs between "
             f"the two. The line is the share of packets above x. H3 passes when a line crosses 1 % to the left of {threshold}. "
-            f"Grey: below this machine's own floor.{_without_curve(figures)}",
+            f"Grey: up to this machine's floor, where nothing is blamed on an environment.{_without_curve(figures)}",
             bool(figures.distortion),
             _draw_distortion,
         ),

@@ -93,7 +93,9 @@ class RunProgress:
     def _trial_line(trial: Trial) -> str:
         what = f"{trial.environment}, {trial.profile}, sample {trial.sample}: "
         if trial.status != "ok":
-            return what + trial.status + (f": {trial.reason}" if trial.reason else "")
+            # What an environment cannot carry it cannot carry in any trial: why is said once, by the report.
+            reason = (trial.reason or "").partition(": ")[0] if trial.status == "unsupported" else trial.reason
+            return what + trial.status + (f": {reason}" if reason else "")
         if trial.loss is None:
             return what + trial.status
         return what + format.loss(trial.loss.lost_packets, trial.loss.expected_packets, trial.loss.upper_bound_ratio) + " lost"

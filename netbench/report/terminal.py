@@ -1,4 +1,4 @@
-"""The verdict in the terminal: table first, then causes with what to type, then the floor, then where the files are."""
+"""The verdict in the terminal: table first, then causes with what to type, then limits and floor, then where the files are."""
 
 from __future__ import annotations
 
@@ -51,6 +51,8 @@ def print_view(view: View, files: Sequence[Path], console: Console) -> None:
     else:
         _print_blocks(view, page)
     _print_absences(view, page)
+    for limit in view.limits:
+        page.prose(f"Limit  {limit}", hanging=7)
     page.prose("Floor  " + view.floor_sentence, style="dim", hanging=7)
     if files:
         page.gap()
@@ -121,7 +123,7 @@ _ASCII = {
 
 def _verdict_table(view: View, page: Page) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("Environment", "Verdict", "Loss (at 95 %)", "Distortion p99", "IAT p50 / p99", *HYPOTHESES):
+    for heading in ("Environment", "Verdict", "Loss (at 95 %)", "Distortion p99", "Delivery p99", "IAT p99", *HYPOTHESES):
         table.add_column(page.text(heading.replace("95 %", f"95{format.UNIT_SPACE}%")), no_wrap=True)
     for row in view.verdicts:
         table.add_row(
@@ -129,11 +131,13 @@ def _verdict_table(view: View, page: Page) -> Table:
             _badge(row.look, page),
             _figure(row.loss, page, brief=True),
             _figure(row.distortion, page),
+            _figure(row.delivery, page),
             _figure(row.iat, page),
             *(_mark(item.look, page) for item in row.hypotheses),
         )
-        if any(item.note for item in (row.loss, row.distortion, row.iat)):
-            notes = (Text(page.text(item.note), style="dim") for item in (row.loss, row.distortion, row.iat))
+        cells = (row.loss, row.distortion, row.delivery, row.iat)
+        if any(item.note for item in cells):
+            notes = (Text(page.text(item.note), style="dim") for item in cells)
             table.add_row("", "", *notes)
     return table
 
@@ -143,7 +147,7 @@ def _print_explanations(view: View, page: Page) -> None:
         page.line(Text.assemble(_mark(row.look, page), " ", (row.environment, "bold")))
         page.prose(row.sentence, indent=2)
         if row.loss.footnote is None:
-            page.prose(f"Lost     {row.loss.text}{', ' + row.loss.note if row.loss.note else ''}", indent=2, hanging=9)
+            page.prose(f"Worst    {row.loss.note + ': ' if row.loss.note else ''}{row.loss.text} lost", indent=2, hanging=9)
         _print_explanation(row, page)
 
 
@@ -151,7 +155,8 @@ def _print_blocks(view: View, page: Page) -> None:
     for row in view.verdicts:
         page.line(Text.assemble(_badge(row.look, page), "  ", (row.environment, "bold")))
         page.prose(row.sentence, indent=2)
-        for name, item in (("loss", row.loss), ("distortion p99", row.distortion), ("IAT p50 / p99", row.iat)):
+        figures = (("loss", row.loss), ("distortion p99", row.distortion), ("delivery p99", row.delivery), ("IAT p99", row.iat))
+        for name, item in figures:
             note = f"  {item.note}" if item.note else ""
             page.prose(f"{name:<15}{_figure(item, page).plain}{note}", indent=2, hanging=15)
         answers = Text("  ")
@@ -189,7 +194,7 @@ def _print_absences(view: View, page: Page) -> None:
 
 def _figures(view: View) -> Iterator[Cell]:
     for row in view.verdicts:
-        yield from (row.loss, row.distortion, row.iat)
+        yield from (row.loss, row.distortion, row.delivery, row.iat)
 
 
 def _figure(item: Cell, page: Page, *, brief: bool = False) -> Text:

@@ -40,7 +40,7 @@ static void test_each_wakeup_counts_once(void **state)
 	}
 }
 
-/* An hour each: only the stop lets this end. */
+/* An hour, or an age each: only the stop lets this end. */
 static void test_a_stop_ends_it(void **state)
 {
 	const atomic_bool stop = true;
@@ -49,6 +49,7 @@ static void test_a_stop_ends_it(void **state)
 	(void)state;
 	nb_histogram_reset(&histogram);
 	nb_floor_wakeup(&histogram, 1000, INT64_C(3600000000000), &stop);
+	nb_floor_wakeup(&histogram, 1000, INT64_MAX, &stop);
 	assert_int_equal(histogram.count, 0);
 }
 

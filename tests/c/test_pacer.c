@@ -165,19 +165,46 @@ static void test_the_schedule_is_handed_out_whole(void **state)
 /* One that wakes up late is given what has become due, and knows how far behind it is. */
 static void test_lateness_is_caught_up_in_batches(void **state)
 {
-	struct nb_pacer *pacer = make(0, 1000, 1);
+	struct nb_pacer *pacer = make(0, 100000, 1);
 	const int64_t before_ns = nb_monotonic_ns();
 
 	(void)state;
-	nb_pacer_start(pacer, before_ns - 10 * NB_NS_PER_S);
+	nb_pacer_start(pacer, before_ns - NB_NS_PER_S);
 	assert_int_equal(nb_pacer_intended(pacer), 0);
 	for (uint64_t i = 0; i < 100; i++) {
 		assert_int_equal(nb_pacer_wait(pacer, 64, &go_on), 64);
 		assert_int_equal(nb_pacer_next(pacer), 64 * (i + 1));
-		assert_true(nb_pacer_intended(pacer) >= 10001); /* 0 .. 10000 in the ten seconds */
+		assert_true(nb_pacer_intended(pacer) >= 100001); /* 0 .. 100000 in the second */
 		assert_true(nb_pacer_due(pacer, nb_pacer_intended(pacer) - 1) <= nb_monotonic_ns());
 		assert_true(nb_pacer_due(pacer, nb_pacer_intended(pacer)) > before_ns);
 	}
+	nb_pacer_destroy(pacer);
+}
+
+/* After a stall of a second there is no burst of a second: batch by batch, at twice the rate at most. */
+static void test_catching_up_has_a_limit(void **state)
+{
+	struct nb_pacer *pacer = make(0, 100000, 1);
+	const int64_t before_ns = nb_monotonic_ns();
+
+	(void)state;
+	nb_pacer_start(pacer, before_ns - NB_NS_PER_S);
+	for (uint64_t i = 0; i < 50; i++) {
+		assert_int_equal(nb_pacer_wait(pacer, 64, &go_on), 64);
+		/* A slow machine is later than this, never earlier. */
+		assert_true(nb_monotonic_ns() - before_ns >= (int64_t)i * 64 * 10000 / 2);
+	}
+	nb_pacer_destroy(pacer);
+}
+
+/* A burst that was asked for is no stall, in however many batches it is taken: held back, this would take minutes. */
+static void test_a_burst_is_not_held_back(void **state)
+{
+	struct nb_pacer *pacer = make(1000, 1, 1000);
+
+	(void)state;
+	nb_pacer_start(pacer, nb_monotonic_ns());
+	take_all(pacer, 1000, 64);
 	nb_pacer_destroy(pacer);
 }
 
@@ -343,6 +370,8 @@ int main(void)
 		cmocka_unit_test(test_bursts_are_due_together),
 		cmocka_unit_test(test_the_schedule_is_handed_out_whole),
 		cmocka_unit_test(test_lateness_is_caught_up_in_batches),
+		cmocka_unit_test(test_catching_up_has_a_limit),
+		cmocka_unit_test(test_a_burst_is_not_held_back),
 		cmocka_unit_test(test_without_a_rate_nothing_waits_and_nothing_is_late),
 		cmocka_unit_test(test_lateness_is_exact_and_early_is_not_late),
 		cmocka_unit_test(test_stopped_before_it_began),

@@ -109,7 +109,7 @@ static void add_ipv6(struct frame *frame, unsigned int next, size_t length)
 	add(frame, destination, 16);
 }
 
-/* Parse a copy of exactly that length on the heap, so that a sanitizer sees every step beyond it. */
+/* Parse the first @length bytes, copied to the heap at exactly that length, so that a sanitizer sees every step beyond it. */
 static int parse_cut(const struct frame *frame, size_t length, struct nb_packet *packet)
 {
 	uint8_t *copy = malloc(length ? length : 1);
@@ -118,7 +118,7 @@ static int parse_cut(const struct frame *frame, size_t length, struct nb_packet 
 	assert_non_null(copy);
 	memcpy(copy, frame->bytes, length);
 	memset(packet, 0xee, sizeof(*packet));
-	code = nb_frame_parse(copy, length, packet);
+	code = nb_frame_parse(copy, length, frame->length, packet);
 	if (!code) {
 		uint8_t sum = 0;
 
@@ -302,6 +302,8 @@ static void test_lies_of_ipv4_and_udp(void **state)
 		{ IPV4_AT + 2, 19, "shorter than its header" },
 		{ IPV4_AT + 2, 27, "no room for UDP" },
 		{ IPV4_AT + 2, 20 + 8 + PAYLOAD - 1, "UDP does not fit" },
+		{ IPV4_AT + 2, 20 + 8 + PAYLOAD + 1, "longer than the frame" },
+		{ IPV4_AT + 2, 65535, "much longer than the frame" },
 		{ UDP_AT + 4, 7, "UDP shorter than its header" },
 		{ UDP_AT + 4, 0, "UDP length 0" },
 		{ UDP_AT + 4, 8 + PAYLOAD + 1, "UDP longer than IP" },
@@ -457,6 +459,9 @@ static void test_lies_of_ipv6(void **state)
 	assert_int_equal(parse(&changed, &packet), -EBADMSG);
 	changed = frame;
 	set16(&changed, 14 + 4, 8 + 8 + PAYLOAD - 1); /* UDP does not fit */
+	assert_int_equal(parse(&changed, &packet), -EBADMSG);
+	changed = frame;
+	set16(&changed, 14 + 4, 8 + 8 + PAYLOAD + 1); /* longer than the frame */
 	assert_int_equal(parse(&changed, &packet), -EBADMSG);
 	changed = frame;
 	changed.bytes[14 + 40 + 1] = 255; /* the extension reaches beyond the packet */

@@ -501,6 +501,9 @@ static void what_cannot_be_captured(void **state)
 	config = one_port;
 	config.snapshot_bytes = 20;
 	expect_failure(&config, -EINVAL, "keep 20 bytes of a frame (at least 96)");
+	config = one_port;
+	config.retire_ms = 65536;
+	expect_failure(&config, -EINVAL, "hand over ring blocks each 65536 ms (at most 1000)");
 }
 
 /* Lay down all capabilities, as an ordinary user. */

@@ -528,6 +528,45 @@ static void another_thread_reads_and_stops(void **state)
 	nb_table_destroy(running.table);
 }
 
+/*
+ * What comes while the rest is taken must not be taken too, or a flood would never let it end. The table is kept from
+ * the capture after it has begun to take the rest, and the flood comes then.
+ */
+static void a_flood_does_not_keep_it_from_ending(void **state)
+{
+	const struct nb_listen listen = listen_on("127.0.0.1", "0.0.0.0", PORT);
+	struct nb_socket_capture_config config = config_of(&listen, 1);
+	struct running running = { .stop = true, .code = -1 };
+	struct nb_socket_capture_counts counts = { .system_calls = 0 };
+	pthread_t thread;
+	int sender;
+
+	(void)state;
+	LAB_REQUIRED();
+	running.table = lab_table();
+	running.capture = open_capture(&config);
+	sender = lab_sender("127.0.0.1");
+	lab_send(sender, "127.0.0.1", PORT, 1, 0, 20, 100);
+	nb_table_lock(running.table);
+	assert_int_equal(pthread_create(&thread, NULL, run_capture, &running), 0);
+	while (counts.system_calls == 0) {
+		usleep(1000);
+		nb_socket_capture_read(running.capture, &counts);
+	}
+	lab_send(sender, "127.0.0.1", PORT, 1, 20, 5000, 100);
+	nb_table_unlock(running.table);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(running.code, 0);
+	nb_socket_capture_read(running.capture, &counts);
+	assert_true(counts.packets >= 20); /* all that had come before */
+	if (counts.receive_buffer_bytes >= 2 * 212992) /* else the flood is no larger than what is taken at once */
+		assert_true(counts.packets + counts.socket_drops < 20 + 5000);
+	assert_int_equal(lab_totals(running.table).packets, counts.packets);
+	close(sender);
+	nb_socket_capture_destroy(running.capture);
+	nb_table_destroy(running.table);
+}
+
 static void the_deadline_ends_it(void **state)
 {
 	const struct nb_listen listen = listen_on("127.0.0.1", "0.0.0.0", PORT);
@@ -606,6 +645,7 @@ int main(void)
 		cmocka_unit_test(long_datagrams_keep_their_length),
 		cmocka_unit_test(the_kernel_stamps),
 		cmocka_unit_test(another_thread_reads_and_stops),
+		cmocka_unit_test(a_flood_does_not_keep_it_from_ending),
 		cmocka_unit_test(the_deadline_ends_it),
 		cmocka_unit_test(what_cannot_be_listened_to),
 	};

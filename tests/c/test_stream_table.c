@@ -254,8 +254,7 @@ static void test_only_one_class_of_stamps_is_timed(void **state)
 	assert_int_equal(read_stream(table, 0).unique, 30);
 	assert_int_equal(nb_tracker_iat(nb_table_tracker(table, 0))->count, 9);
 	assert_int_equal(nb_tracker_iat(nb_table_tracker(table, 0))->min, 3 * MS);
-	assert_int_equal(nb_table_delivery(table)->count, 10);
-	assert_int_equal(nb_table_delivery(table)->max, 5000);
+	assert_int_equal(nb_table_delivery(table)->count, 0);
 	assert_int_equal(nb_table_series(table, 0)->packets, 10);
 	assert_int_equal(totals.logged, 10);
 	assert_int_equal(totals.first_ns, START + 2 * MS);
@@ -281,6 +280,29 @@ static void test_delivery_only_where_it_is_known(void **state)
 	assert_int_equal(nb_table_delivery(table)->min, 0);
 	assert_int_equal(nb_table_delivery(table)->max, 42);
 	nb_table_destroy(table);
+}
+
+/* A card's clock is another one, and what the application stamped itself says nothing of the way to it. */
+static void test_delivery_is_of_kernel_stamps(void **state)
+{
+	static const enum nb_stamp_class others[] = { NB_STAMP_USER, NB_STAMP_HARDWARE };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		struct nb_table_config config = ordinary();
+		struct nb_table *table;
+		struct arrival arrival;
+
+		config.stamp_class = others[i];
+		table = create(config);
+		raw_arrival(&arrival, 1, START);
+		arrival.packet.stamp_class = others[i];
+		arrival.packet.read_ns = START + 42;
+		nb_table_record(table, &arrival.packet);
+		assert_int_equal(nb_table_count(table), 1);
+		assert_int_equal(nb_table_delivery(table)->count, 0);
+		nb_table_destroy(table);
+	}
 }
 
 /* --- series and log ----------------------------------------------------------------------------------------------- */
@@ -518,6 +540,7 @@ int main(void)
 		cmocka_unit_test(test_who_is_damaged),
 		cmocka_unit_test(test_only_one_class_of_stamps_is_timed),
 		cmocka_unit_test(test_delivery_only_where_it_is_known),
+		cmocka_unit_test(test_delivery_is_of_kernel_stamps),
 		cmocka_unit_test(test_points_of_a_series),
 		cmocka_unit_test(test_a_series_keeps_the_newest_points),
 		cmocka_unit_test(test_late_stamps_find_their_point),

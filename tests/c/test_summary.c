@@ -90,6 +90,24 @@ static void test_negative_values_keep_their_sign(void **state)
 	assert_int_equal(summary.min, -130);
 }
 
+/* Distances modulo 2^64, as of send stamps that a hostile probe claims. */
+static void test_the_farthest_values_there_are(void **state)
+{
+	struct nb_histogram above, below;
+	struct nb_summary summary;
+
+	(void)state;
+	nb_histogram_reset(&above);
+	nb_histogram_reset(&below);
+	nb_histogram_record(&below, UINT64_C(1) << 63); /* from 5 down to INT64_MIN + 5 */
+	nb_summary_of_offsets(&summary, &above, &below, 5, INT64_MIN + 5, INT64_MIN + 5);
+	assert_int_equal(summary.p50, INT64_MIN + 5);
+	nb_histogram_reset(&below);
+	nb_histogram_record(&above, INT64_MAX);
+	nb_summary_of_offsets(&summary, &above, &below, 5, INT64_MIN + 4, INT64_MIN + 4);
+	assert_int_equal(summary.p99, INT64_MIN + 4); /* around the corner */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -97,6 +115,7 @@ int main(void)
 		cmocka_unit_test(test_nearest_rank),
 		cmocka_unit_test(test_the_base_does_not_matter),
 		cmocka_unit_test(test_negative_values_keep_their_sign),
+		cmocka_unit_test(test_the_farthest_values_there_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -149,7 +149,7 @@ static void run_step(struct machine *machine, struct program *program)
 	case 2:
 		length = operand(program, 1);
 		length = length < program->left ? length : program->left;
-		if (!nb_frame_parse(program->bytes, length, &packet))
+		if (!nb_frame_parse(program->bytes, length, SIZE_MAX, &packet))
 			record(machine, &packet, program);
 		program->bytes += length < program->left ? length : program->left;
 		program->left -= length < program->left ? length : program->left;

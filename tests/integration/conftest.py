@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -226,10 +227,13 @@ def step() -> type[Step]:
 
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
-    """After the test: no namespace of ours, no agent."""
+    """After the test: no namespace of ours; and soon, for an orphan needs a moment to notice, no agent."""
     yield
     left = [name for name in _named_namespaces() if name.startswith("nb-") and not name.startswith("nb-test")]
     assert left == []
+    deadline = time.monotonic() + 10
+    while _agents() and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert _agents() == []
 
 
@@ -238,12 +242,22 @@ def _named_namespaces() -> list[str]:
 
 
 def _agents() -> list[str]:
-    found = []
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = process.read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if "netbench.agent" in words:
-            found.append(" ".join(words))
-    return found
+    """Agents that have outlived their runner; those of somebody else's run, on the same machine, have one."""
+    return [
+        words for process in Path("/proc").glob("[0-9]*") if "netbench.agent" in (words := _words(process)) and _is_orphan(process)
+    ]
+
+
+def _is_orphan(process: Path) -> bool:
+    try:
+        parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+    except OSError:
+        return False
+    return "netbench" not in _words(Path("/proc") / parent)
+
+
+def _words(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
+    except OSError:
+        return ""

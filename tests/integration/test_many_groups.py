@@ -18,3 +18,53 @@ def test_a_thousand_groups_counted_one_by_one(run_one_trial: Callable[..., Any])
         assert stream.unique_packets + stream.lost_packets == 40
     assert sum(stream.lost_packets for stream in trial.streams) == trial.loss.lost_packets
     assert trial.loss.lost_packets == sum(drop.packets for drop in trial.drops) + trial.unattributed_packets
+
+
+def memory_of_a_long_reception() -> dict[str, Any]:
+    """Resident memory of this process, once every stream has been seen and each half second after that."""
+    import threading
+    import time
+
+    from netbench import core
+
+    groups = [f"239.9.{index // 250}.{1 + index % 250}" for index in range(1000)]
+    table = core.StreamTable(session=5, max_streams=2000, series_ns=100_000_000, series_points=64)
+    capture = core.SocketCapture(
+        listens=[(group, "0.0.0.0", 5004) for group in groups], interface_index=1, receive_buffer_bytes=8 << 20
+    )
+    sender = core.SocketSender(
+        streams=[(index + 1, group, 5004) for index, group in enumerate(groups)],
+        rate_pps=20_000,
+        packets=100_000,
+        session=5,
+        payload_bytes=100,
+        interface_index=1,
+    )
+    threads = [threading.Thread(target=capture.run, args=(table, 0)), threading.Thread(target=sender.run)]
+    for thread in threads:
+        thread.start()
+    while table.totals()["packets"] < 40_000:
+        time.sleep(0.02)
+    kilobytes = []
+    while threads[1].is_alive():
+        kilobytes.append(resident_kilobytes())
+        time.sleep(0.25)
+    capture.stop()
+    threads[0].join()
+    return {"kilobytes": kilobytes, "streams": table.totals()["streams"], "sent": sender.counts()["sent"]}
+
+
+def resident_kilobytes() -> int:
+    with open("/proc/self/smaps_rollup") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("Rss:"))
+
+
+def test_memory_is_flat_in_time(in_private_network: Callable[..., Any]) -> None:
+    seen = in_private_network(memory_of_a_long_reception)
+
+    assert seen["streams"] == 1000
+    assert seen["sent"] == 100_000
+    kilobytes = seen["kilobytes"]
+    assert len(kilobytes) >= 4
+    # 60,000 more packets come in between: at 16 bytes each they would show as a megabyte.
+    assert max(kilobytes) - kilobytes[0] < 700

@@ -12,9 +12,11 @@ import run_builder
 from netbench.report import format
 from netbench.report.view import build_view
 from netbench.report.view.figures import survival_curve
+from netbench.report.view.limits import share_struck_at_most
 from netbench.report.view.pooling import pool_trials
-from netbench.result.records import Distribution, EnvironmentRecord
+from netbench.result.records import Distribution, EnvironmentRecord, Floor
 from netbench.result.run import Run
+from netbench.result.verdict import Hypothesis
 
 
 def plain(text: str) -> str:
@@ -137,9 +139,79 @@ def test_a_distortion_of_one_stamp_is_told_to_be_no_second_look() -> None:
 
     assert banner.kind == "caveat"
     assert banner.text.startswith("In host, tap and probe read the same kernel stamp of each packet")
-    assert view.verdicts[0].distortion.note == "iptv, same stamp"
+    assert view.verdicts[0].distortion.note == "same stamp"
     assert view.figures.one_stamp == ["host"]
     assert "host" not in {curve.environment for panel in view.figures.distortion for curve in panel.curves}
+
+
+def test_no_loss_is_worth_the_bound_of_the_profile_with_the_fewest_packets() -> None:
+    host = build_view(run_builder.complete_run()).verdicts[0]
+
+    assert host.loss.note == "iptv"
+    assert plain(host.loss.brief) == "0 (< 0.053 %)"
+
+
+def test_what_a_run_cannot_show_is_told_in_its_own_numbers() -> None:
+    run = run_builder.complete_run()
+    noisy = Floor(idle_iat_error_us=run_builder.distribution([900.0]))
+    bursts, floor, load, _ = map(plain, build_view(run.model_copy(update={"floor": noisy})).limits)
+
+    assert "3 samples of 2 s without loss rule out only bursts that strike more than 63 % of such samples" in bursts
+    assert not any("Under load the sender" in item for item in build_view(run).limits)
+    assert floor.startswith("The floor, 900 µs, is above H3's limit of 250 µs")
+    assert load.startswith("No more than 47.5 kpps in 50 streams was sent")
+    assert not any("The floor" in item for item in build_view(run).limits)
+
+
+def test_a_sender_that_was_late_under_load_is_told() -> None:
+    run = run_builder.complete_run(samples=1)
+    books = run.trials[0].sent
+    assert books is not None
+    late = books.model_copy(update={"lateness_us": run_builder.distribution([7000.0])})
+    trials = [run.trials[0].model_copy(update={"sent": late}), *run.trials[1:]]
+
+    assert any(
+        "Under load the sender itself was up to 7.00 ms late" in plain(item)
+        for item in build_view(run.model_copy(update={"trials": trials})).limits
+    )
+
+
+@pytest.mark.parametrize(("samples", "percent"), [(1, 95), (3, 63), (29, 10)])
+def test_samples_without_loss_bound_the_share_that_loss_strikes(samples: int, percent: int) -> None:
+    assert round(100 * share_struck_at_most(samples)) == percent
+
+
+def test_stamps_that_are_nowhere_are_told_to_be_left_out() -> None:
+    run = run_builder.complete_run()
+    failed = [item for item in build_view(run).limits if item.startswith("H4 fails in host, too")]
+    answers = {**run.verdicts[0].hypotheses, "H4": Hypothesis(verdict="pass", sentence="All carried one.")}
+    stamped = [run.verdicts[0].model_copy(update={"hypotheses": answers}), *run.verdicts[1:]]
+
+    assert len(failed) == 1
+    assert not any("H4" in item for item in build_view(run.model_copy(update={"verdicts": stamped})).limits)
+
+
+def test_why_an_environment_carries_no_multicast_is_one_reason_with_what_each_trial_saw() -> None:
+    run = run_builder.complete_run()
+    why = run.environments[2].multicast_unsupported or ""
+    trials = [
+        trial.model_copy(
+            update={
+                "reason": f"0 of {index} packets arrived: {why}",
+                "absent": {"loss": f"unsupported: 0 of {index} packets arrived: {why}"},
+            }
+        )
+        if trial.status == "unsupported"
+        else trial
+        for index, trial in enumerate(run.trials)
+    ]
+    view = build_view(run.model_copy(update={"trials": trials}))
+    rows = [row for row in view.trials if row.status == "unsupported"]
+
+    assert [note.reason for note in view.footnotes if why in note.reason] == [why]
+    assert {row.reason for row in rows} == {
+        f"0 of {index} packets arrived" for index, trial in enumerate(run.trials) if trial.status == "unsupported"
+    }
 
 
 def test_injected_loss_is_told_before_any_number() -> None:

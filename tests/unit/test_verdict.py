@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import random
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from run_builder import sent
+
+from netbench.compare.answer import percent, percent_rounded_up
 from netbench.compare.comparison import compare, reference_label
 from netbench.compare.verdict import exit_code, judge
 from netbench.errors import ExitCode
@@ -211,7 +219,7 @@ def test_no_loss_passes_with_its_bound() -> None:
     verdict = judged(run_of(*samples("host")), "host")
     assert verdict.verdict == "pass"
     assert verdict.hypotheses["H1"].verdict == "pass"
-    assert verdict.hypotheses["H1"].sentence == "lineup, 3 trials: 0 of 30,000 packets lost, at most 0.01 % with 95 % confidence."
+    assert verdict.hypotheses["H1"].sentence == "lineup: 0 of 30,000 packets lost (3 trials; at most 0.01 % at 95 %)."
     assert verdict.hypotheses["H1"].numbers["upper_bound_ratio"] == pytest.approx(3 / 30_000)
     assert verdict.sentence == "lost 0 of 30,000 packets; distorts arrival times by 10 µs (p99)"
     assert (verdict.causes, verdict.remedies) == ([], [])
@@ -222,7 +230,8 @@ def test_the_macvlan_queue_is_named_with_its_remedy() -> None:
     verdict = judged(run, "macvlan")
     assert (verdict.verdict, verdict.sentence) == ("fail", "loses 10.4 % of multicast in the macvlan broadcast queue")
     assert verdict.hypotheses["H1"].sentence == (
-        "lineup, 3 trials: 3,120 of 30,000 packets lost (10.4 %): 3,120 in the macvlan broadcast queue (inside the environment)."
+        "lineup: 3,120 of 30,000 packets lost (10.4 %, none allowed) in each trial: "
+        "3,120 in the macvlan broadcast queue (inside the environment)."
     )
     assert (verdict.causes[0].layer, verdict.causes[0].packets) == ("macvlan_broadcast_queue", 3120)
     assert "macvlan_broadcast_queue from 0 to 1040 in ns" in verdict.causes[0].sentence
@@ -293,8 +302,43 @@ def test_left_out_trials_are_counted() -> None:
     broken = trial("host", 3, status="error", reason="books do not balance")
     verdict = judged(run_of(trial("host", 1), trial("host", 2), broken), "host")
     assert verdict.verdict == "pass"
-    assert verdict.hypotheses["H1"].sentence.startswith("lineup, 2 of 3 trials: 0 of 20,000")
+    assert verdict.hypotheses["H1"].sentence.startswith("lineup: 0 of 20,000 packets lost (2 of 3 trials;")
     assert (verdict.hypotheses["H1"].numbers["trials_used"], verdict.hypotheses["H1"].numbers["trials_left_out"]) == (2, 1)
+
+
+def test_a_burst_in_one_trial_is_told_from_loss_that_goes_on() -> None:
+    burst = [trial("macvlan", 1), trial("macvlan", 2, drops=[drop("macvlan_broadcast_queue", 900)]), trial("macvlan", 3)]
+    verdict = judged(run_of(*samples("host"), *burst), "macvlan")
+    assert verdict.sentence == "loses 3 % of multicast in the macvlan broadcast queue, in 1 of 3 trials"
+    assert "(3 %, none allowed) in 1 of 3 trials: 900 in" in verdict.hypotheses["H1"].sentence
+
+
+def test_the_senders_own_loss_strikes_no_trial() -> None:
+    mixed = [trial("host", 1, drops=[drop("sender_skip", 100, "sender")]), trial("host", 2, unattributed=7), trial("host", 3)]
+    assert judged(run_of(*mixed), "host").sentence.endswith("in 1 of 3 trials")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "nearest", "rounded_up"),
+    [
+        (0.104496, "10.4 %", "10.5 %"),
+        (0.0092119, "0.92 %", "0.93 %"),
+        (1.05278e-5, "0.0011 %", "0.0011 %"),
+        (0.0001, "0.01 %", "0.01 %"),
+    ],
+)
+def test_a_bound_is_rounded_up_so_that_it_holds(ratio: float, nearest: str, rounded_up: str) -> None:
+    assert (percent(ratio), percent_rounded_up(ratio)) == (nearest, rounded_up)
+
+
+def test_a_sender_that_was_late_where_packets_were_lost_is_told() -> None:
+    books = sent(chance=random.Random(1), profile=GROUPS, packets=SENT)
+    late = books.model_copy(update={"lateness_us": flat(60_000.0)})
+    lossy = [item.model_copy(update={"sent": late}) for item in samples("macvlan", unattributed=5)]
+    clean = [item.model_copy(update={"sent": late}) for item in samples("host")]
+    run = run_of(*clean, *lossy)
+    assert "the sender was up to 60 ms late" in judged(run, "macvlan").causes[1].sentence
+    assert judged(run, "host").causes == []
 
 
 # Unsupported
@@ -312,6 +356,24 @@ def test_unsupported_multicast_is_not_all_lost() -> None:
     assert verdict.sentence == "receives no multicast; lost 0 of 30,000 unicast packets"
     assert "the tap saw 500" in verdict.causes[0].sentence
     assert verdict.remedies[0].command == "netbench run -e host -e macvlan"
+
+
+def test_why_multicast_does_not_come_in_is_said_once() -> None:
+    why = "No one routes groups into the bridge."
+    record = EnvironmentRecord(name="bridge", label="bridge", available=True, multicast_unsupported=why)
+    reasons = {"lineup": 23_747, "iptv": 475}
+    trials = [
+        trial("bridge", profile=name, status="unsupported", reason=f"0 of {count} packets arrived at the probe: {why}")
+        for name, count in reasons.items()
+    ]
+    run = run_of(*trials, records=[record])
+    plan = run.plan.model_copy(update={"profiles": [GROUPS, Profile(name="iptv", delivery="multicast")]})
+    verdict = judged(run.model_copy(update={"plan": plan}), "bridge")
+    assert verdict.hypotheses["H1"].sentence == "Multicast (lineup and iptv) does not come in."
+    assert [cause.sentence for cause in verdict.causes] == [
+        "No one routes groups into the bridge (lineup: 0 of 23747 packets arrived at the probe; "
+        "iptv: 0 of 475 packets arrived at the probe)."
+    ]
 
 
 def test_unsupported_alone() -> None:
@@ -357,6 +419,9 @@ def test_without_a_tap_the_reference_decides() -> None:
     assert same.hypotheses["H3"].verdict == "pass"
     slow = judged(run_of(*host, *samples("vm", distortion=None, iat=2000.0)), "vm")
     assert (slow.verdict, slow.sentence) == ("fail", "has an IAT p99 1 ms above host")
+    apart = [trial("vm", sample, distortion=None, iat=1000.0 + 400 * (-1) ** sample) for sample in (1, 2, 3)]
+    unclear = judged(run_of(*host, *apart), "vm")
+    assert (unclear.verdict, unclear.sentence) == ("inconclusive", "has samples that differ too much to judge its timing")
     few = judged(run_of(*samples("host", 2, distortion=None), *samples("vm", 2, distortion=None)), "vm")
     assert few.hypotheses["H3"].verdict == "inconclusive"
 
@@ -374,8 +439,10 @@ def test_a_stamp_that_is_carried_along_is_told() -> None:
         )
         for item in samples("host")
     ]
-    assert "gets the stamp of the wire side" in judged(run_of(*trials), "host").hypotheses["H3"].sentence
-    assert "gets the stamp" not in judged(run_of(*samples("host")), "host").hypotheses["H3"].sentence
+    verdict = judged(run_of(*trials), "host")
+    assert "gets the kernel's stamp of the wire side" in verdict.hypotheses["H3"].sentence
+    assert verdict.sentence == "lost 0 of 30,000 packets; keeps the wire's kernel stamps"
+    assert "gets the kernel's stamp" not in judged(run_of(*samples("host")), "host").hypotheses["H3"].sentence
 
 
 # H4 and H2
@@ -485,6 +552,15 @@ def test_a_probe_with_a_clock_of_its_own_is_warned_where_packets_wait_for_it() -
     assert "lineup: packets reach the application 1.48 ms (p99) later than in host" in macvlan.hypotheses["H3"].sentence
     assert macvlan.verdict == "warn"
     assert any("SO_TIMESTAMPNS" in remedy.sentence for remedy in macvlan.remedies)
+
+
+def test_delivery_that_cannot_be_told_apart_clears_nobody() -> None:
+    host = [trial("host", sample, delivery=20.0 + sample) for sample in (1, 2, 3)]
+    apart = [trial("macvlan", sample, delivery=value) for sample, value in ((1, 60_000.0), (2, 30.0), (3, 7_000.0))]
+    verdict = judged(run_of(*host, *apart), "macvlan")
+    assert verdict.hypotheses["H3"].verdict == "pass"
+    assert "sees more jitter than in host is open" in verdict.hypotheses["H3"].sentence
+    assert "is open" not in judged(run_of(*host, *samples("macvlan")), "macvlan").hypotheses["H3"].sentence
 
 
 def test_waiting_within_the_tolerance_is_no_warning() -> None:

@@ -19,6 +19,7 @@ from netbench.report.view.details import (
     threshold_rows,
 )
 from netbench.report.view.figures import Figures, build_figures
+from netbench.report.view.limits import limits
 from netbench.report.view.measure_rows import ComparisonRow, MeasureRow, build_comparison_rows, build_measure_row
 from netbench.report.view.pooling import pool_trials
 from netbench.report.view.trial_rows import TrialRow, build_trial_rows
@@ -44,6 +45,7 @@ class View:
     plan: list[KeyValue]
     thresholds: list[KeyValue]
     floor_sentence: str
+    limits: list[str]
     floor: list[KeyValue]
     method: list[KeyValue]
     host: list[KeyValue]
@@ -79,6 +81,7 @@ def build_view(run: Run) -> View:
         plan=plan_rows(run),
         thresholds=threshold_rows(run),
         floor_sentence=sentences.floor_sentence(run),
+        limits=limits(run),
         floor=floor_rows(run, footnotes),
         method=method_rows(run),
         host=fact_rows(run.host, "host facts", footnotes),

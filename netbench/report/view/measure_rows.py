@@ -103,8 +103,8 @@ def build_measure_row(pool: Pool, slot: int, judged: Hypothesis | None, footnote
 
 
 def _trials_cell(pool: Pool) -> Cell:
-    left_out = [f"{trial.status} ({trial.reason})" if trial.reason else trial.status for trial in pool.left_out]
-    together = len(pool.counted) + len(left_out)
+    left_out = list(dict.fromkeys(f"{trial.status} ({trial.reason})" if trial.reason else trial.status for trial in pool.left_out))
+    together = len(pool.counted) + len(pool.left_out)
     if not left_out:
         return Cell(format.count(together))
     return Cell(f"{format.count(len(pool.counted))} of {format.count(together)}", title="left out: " + "; ".join(left_out))

@@ -115,6 +115,18 @@ class Pool:
         return tuple(max(self.counted, key=lambda trial: trial.loss.lost_packets if trial.loss else 0).drops)
 
 
+def reason_and_evidence(trial: Trial, record: EnvironmentRecord | None) -> tuple[str | None, str | None]:
+    """Why a trial did not count, and what it saw of that: what holds for all trials of an environment is one reason, told once.
+
+    Returns:
+        The reason, the same for all trials that have it, and what is this trial's own; the latter alone is None when nothing is.
+    """
+    why = record.multicast_unsupported if record else None
+    if trial.status != "unsupported" or not why or not trial.reason or not trial.reason.endswith(why):
+        return trial.reason, None
+    return why, trial.reason.removesuffix(why).rstrip(" :") or None
+
+
 def pool_trials(run: Run) -> dict[tuple[str, str], Pool]:
     """All environments and profiles of the plan, whether they were measured or not, in the plan's order."""
     return {
@@ -133,7 +145,8 @@ def _pool(run: Run, record: EnvironmentRecord, profile: str) -> Pool:
 
 def _missing_reason(run: Run, record: EnvironmentRecord, left_out: tuple[Trial, ...]) -> str:
     if left_out:
-        return next((trial.reason for trial in left_out if trial.reason), f"All trials ended as {left_out[0].status}.")
+        reasons = (reason_and_evidence(trial, record)[0] for trial in left_out)
+        return next((reason for reason in reasons if reason), f"All trials ended as {left_out[0].status}.")
     if not record.available:
         return record.reason or "The environment could not be built here."
     return {

@@ -83,9 +83,9 @@ def banners(run: Run, one_stamp: list[str]) -> list[Banner]:
         found.append(
             Banner(
                 "caveat",
-                f"In {format.listing(one_stamp)}, tap and probe read the same kernel stamp of each packet, taken before both. "
-                "Distortion is 0 there by construction: good for a probe that uses kernel stamps, no evidence for one that takes "
-                "the time itself. When packets reach the application is under delivery.",
+                f"In {format.listing(one_stamp)}, tap and probe read the same kernel stamp of each packet, so distortion is 0 by "
+                "construction: good for a probe that uses kernel stamps, no evidence for one with a clock of its own. "
+                "For that one read delivery: from the stamp to the application.",
             )
         )
     return found

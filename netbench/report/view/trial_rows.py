@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from netbench.report import format
 from netbench.report.view.cells import Cell, Footnotes
-from netbench.result.records import Reception, Trial
+from netbench.report.view.pooling import reason_and_evidence
+from netbench.result.records import EnvironmentRecord, Reception, Trial
 from netbench.result.run import Run
 
 LARGEST_NUMBER_OF_ROWS = 1000
@@ -42,22 +43,28 @@ def build_trial_rows(run: Run, slots: dict[str, int], footnotes: Footnotes) -> t
     """The rows in the order of measuring, and how many more are in run.json only."""
     rows: list[TrialRow] = []
     left_out = 0
+    records = {record.label: record for record in run.environments}
     for trial in run.trials:
         for position, reception in enumerate(trial.receptions):
             if len(rows) < LARGEST_NUMBER_OF_ROWS:
-                rows.append(_row(trial, reception, position > 0, slots.get(trial.environment, 0), footnotes))
+                rows.append(
+                    _row(trial, records.get(trial.environment), reception, position > 0, slots.get(trial.environment, 0), footnotes)
+                )
             else:
                 left_out += 1
     return rows, left_out
 
 
-def _row(trial: Trial, reception: Reception, is_other: bool, slot: int, footnotes: Footnotes) -> TrialRow:
+def _row(
+    trial: Trial, record: EnvironmentRecord | None, reception: Reception, is_other: bool, slot: int, footnotes: Footnotes
+) -> TrialRow:
+    reason, evidence = reason_and_evidence(trial, record)
     place = f"{trial.environment}, {trial.profile}, sample {trial.sample}" + (f", {reception.receiver}" if is_other else "")
 
     def figure(what: str, text: str | None, *keys: str, title: str = "") -> Cell:
         if text is not None:
             return Cell(text, title=title)
-        return footnotes.absent(_why(trial, reception, keys), f"{place}: {what}")
+        return footnotes.absent(reason if evidence and reason else _why(trial, reception, keys), f"{place}: {what}")
 
     received, loss, iat, tap, sent, stamps = (
         reception.received,
@@ -78,7 +85,7 @@ def _row(trial: Trial, reception: Reception, is_other: bool, slot: int, footnote
         is_other_receiver=is_other,
         status=trial.status,
         counts=trial.status == "ok",
-        reason="" if is_other else trial.reason or "",
+        reason="" if is_other else evidence or reason or "",
         sent=figure("sent", format.count(sent.packets) if sent else None, "sent"),
         received=figure("received", format.count(received.packets) if received else None, "received"),
         lost=figure(

@@ -6,18 +6,24 @@ from dataclasses import dataclass
 
 from netbench.report import format
 from netbench.report.view.cells import SAME_STAMP, Cell, Footnotes, KeyValue, spread_cell
-from netbench.report.view.pooling import RULE_OF_THREE, Pool
+from netbench.report.view.pooling import Pool
 from netbench.report.words import HYPOTHESES, LOOKS, VerdictLook
 from netbench.result.records import EnvironmentRecord
 from netbench.result.run import Run
 from netbench.result.verdict import Hypothesis, Verdict
 
+_WITH_FIGURES = frozenset({"H1", "H3"})
 _UNITS = ("_ns", "_us", "_ms", "_s", "_ratio", "_percent", "_pps", "_bps", "_packets", "_bytes")
 
 
 @dataclass(frozen=True)
 class HypothesisCell:
-    """One hypothesis of one environment: the sentence that decides, and the others."""
+    """One hypothesis of one environment.
+
+    Attributes:
+        sentence: the one that decides, where mark and figure do not say as much.
+        rest: all others, on demand.
+    """
 
     id: str
     name: str
@@ -47,6 +53,8 @@ class VerdictRow:
     sentence: str
     loss: Cell
     distortion: Cell
+    one_stamp: bool
+    delivery: Cell
     iat: Cell
     hypotheses: list[HypothesisCell]
     causes: list[str]
@@ -70,6 +78,8 @@ def build_verdict_row(run: Run, record: EnvironmentRecord, slot: int, pools: lis
         sentence=format.as_sentence(format.glued(verdict.sentence)) if verdict else _not_judged_sentence(run, record),
         loss=_worst_loss(pools, verdict.hypotheses.get("H1") if verdict else None, footnotes),
         distortion=_worst_distortion(pools, footnotes),
+        one_stamp=any(pool.shares_stamps for pool in pools),
+        delivery=_worst_delivery(pools, footnotes),
         iat=_worst_iat(pools, footnotes),
         hypotheses=[_hypothesis_cell(id, verdict, record.label, footnotes) for id in HYPOTHESES],
         causes=[format.glued(cause.sentence) for cause in verdict.causes] if verdict else [],
@@ -90,13 +100,6 @@ def _worst_loss(pools: list[Pool], judged: Hypothesis | None, footnotes: Footnot
     known = [(loss, pool) for pool in pools if (loss := pool.loss) is not None]
     if not known:
         return _absent(pools, ("loss",), "loss", footnotes)
-    if len(known) > 1 and not any(loss.lost_packets for loss, _ in known):
-        expected = sum(loss.expected_packets for loss, _ in known)
-        bound = RULE_OF_THREE / expected
-        note = "all profiles" if len(known) == len(pools) else format.listing([pool.profile for _, pool in known])
-        return Cell(
-            format.loss(0, expected, bound), short=format.loss_in_short(0, expected, bound), note=note, title="all samples together"
-        )
     loss, pool = max(known, key=lambda item: (item[0].ratio, item[0].upper_bound_ratio))
     bound = loss.bound(judged)
     return Cell(
@@ -116,8 +119,22 @@ def _worst_distortion(pools: list[Pool], footnotes: Footnotes) -> Cell:
     if not known:
         return _absent(pools, ("tap", "distortion_us"), "distortion", footnotes)
     spread, pool = max(known, key=lambda item: item[0].mean)
-    notes = [_profile_note(pool, len(pools)), SAME_STAMP if pool.shares_stamps else ""]
+    profile = _profile_note(pool, len(pools)) if spread.mean else ""
+    notes = [profile, SAME_STAMP if pool.shares_stamps else ""]
     return spread_cell(spread, format.duration_us, ", ".join(filter(None, notes)))
+
+
+def _worst_delivery(pools: list[Pool], footnotes: Footnotes) -> Cell:
+    """p99 from the kernel's stamp to the application, which a probe with a clock of its own measures on top."""
+    known = [
+        (spread, pool)
+        for pool in pools
+        if (spread := pool.spread(lambda trial: trial.delivery_us.p99 if trial.delivery_us else None))
+    ]
+    if not known:
+        return _absent(pools, ("delivery_us",), "delivery", footnotes)
+    spread, pool = max(known, key=lambda item: item[0].mean)
+    return spread_cell(spread, format.duration_us, _profile_note(pool, len(pools)))
 
 
 def _worst_iat(pools: list[Pool], footnotes: Footnotes) -> Cell:
@@ -125,10 +142,7 @@ def _worst_iat(pools: list[Pool], footnotes: Footnotes) -> Cell:
     if not known:
         return _absent(pools, ("iat_us",), "IAT", footnotes)
     p99, pool = max(known, key=lambda item: item[0].mean)
-    p50 = pool.spread(lambda trial: trial.iat_us.p50 if trial.iat_us else None)
-    tail = spread_cell(p99, format.duration_us)
-    middle = format.duration_us(p50.mean) if p50 else format.ABSENT
-    return Cell(f"{middle} / {tail.text}", short=tail.text, note=_profile_note(pool, len(pools)), title=f"p99: {tail.title}")
+    return spread_cell(p99, format.duration_us, _profile_note(pool, len(pools)))
 
 
 def _absent(pools: list[Pool], path: tuple[str, ...], what: str, footnotes: Footnotes) -> Cell:
@@ -149,7 +163,9 @@ def _hypothesis_cell(id: str, verdict: Verdict | None, environment: str, footnot
     if hypothesis is None:
         return HypothesisCell(id, name, LOOKS["not_judged"], "", "", [])
     numbers = [KeyValue(key, _number_cell(hypothesis, key, f"{environment}: {id} {key}", footnotes)) for key in hypothesis.numbers]
-    sentence, rest = format.first_sentence(format.glued(hypothesis.sentence))
+    text = format.glued(hypothesis.sentence)
+    told = hypothesis.verdict == "not_measured" or (hypothesis.verdict == "pass" and id in _WITH_FIGURES)
+    sentence, rest = ("", text) if told else format.first_sentence(text)
     return HypothesisCell(id, name, LOOKS[hypothesis.verdict], sentence, rest, numbers)
 
 
