@@ -166,6 +166,7 @@ def sender_calls(name: str, maker: Callable[..., Any]) -> dict[str, Callable[[],
             refused(lambda: maker(schedule=bytes(64), schedule_streams=bytes(28)), ValueError),
             refused(lambda: maker(schedule=bytes(64), burst=2), ValueError),
             refused(lambda: maker(schedule=3), TypeError),
+            refused(lambda: maker(schedule=bytes(64), payloads=b"x", payload_ends=bytes(64)), ValueError),
         ),
         f"{name}.run": lambda: maker().run(),
         f"{name}.stop": lambda: maker().stop(),
@@ -195,6 +196,7 @@ def reader_calls() -> dict[str, Callable[[], object]]:
     header = bytes.fromhex("4d3cb2a1 02000400 00000000 00000000 00000400 01000000")
     record = (1).to_bytes(4, "little") * 2 + len(frame).to_bytes(4, "little") * 2 + frame
     reader = _core.CaptureReader()
+    keeping = _core.CaptureReader(keep_bytes=1000)
     reader.feed(header, table)
 
     def feed() -> None:
@@ -211,6 +213,7 @@ def reader_calls() -> dict[str, Callable[[], object]]:
         "CaptureReader.feed": feed,
         "CaptureReader.finish": lambda: _core.CaptureReader().finish(),
         "CaptureReader.counts": lambda: reader.counts(),
+        "CaptureReader.kept": lambda: (keeping.kept(), refused(lambda: reader.kept(), RuntimeError)),
     }
 
 
