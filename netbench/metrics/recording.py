@@ -25,7 +25,10 @@ def measure_recording(raw: Mapping[str, Any], interface: str, format: Literal["p
     _balanced("the kernel saw", ring["kernel_packets"], "frames + drops", ring["frames"] + ring["kernel_drops"])
     _balanced("the ring gave", ring["frames"], "the writer took", writer["frames"])
     _balanced(
-        "the writer took", writer["frames"], "written + failed + left out", writer["written"] + writer["failed"] + writer["left_out"]
+        "the writer took",
+        writer["frames"],
+        "written + failed + left out",
+        writer["written"] + writer["failed"] + writer["left_out"],
     )
     _balanced("the kernel dropped", ring["kernel_drops"], "the writer was told", writer["dropped"])
     files = [_file(item, deleted) for item in raw["files"]]
