@@ -91,7 +91,7 @@ static int decode_iperf2(const uint8_t *payload, size_t length, struct nb_decode
 	decoded->kind = NB_KIND_IPERF2;
 	decoded->sequence = datagram.sequence;
 	decoded->sequence_bits = datagram.sequence_bits;
-	decoded->has_sent = true;
+	decoded->has_sent = !datagram.last; /* a farewell is repeated with the stamp of the last datagram */
 	decoded->sent_ns = datagram.sent_ns;
 	decoded->last_of_stream = datagram.last;
 	return 0;

@@ -12,6 +12,7 @@
 #include "mpegts.h"
 #include "probation.h"
 #include "rtp.h"
+#include "sequence_extender.h"
 
 #define STREAMS_MAX (UINT32_C(1) << 20)
 #define SERIES_POINTS_MAX (UINT32_C(1) << 24)
@@ -372,20 +373,16 @@ static void count_series(struct nb_table *table, const struct nb_packet *packet,
 		point->iat_max_ns = (uint64_t)iat_ns;
 }
 
-static void log_packet(struct nb_table *table, const struct nb_arrival *arrival)
+static void log_packet(struct nb_table *table, int64_t received_ns, uint32_t stream, uint64_t sequence)
 {
-	const struct nb_decoded *decoded = &arrival->decoded;
-
-	if (!decoded->sequence_bits || (table->config.session && decoded->kind != NB_KIND_PROBE))
-		return;
 	if (table->totals.logged == table->config.log_capacity) {
 		table->totals.log_overflow++;
 		return;
 	}
 	table->log[table->totals.logged++] = (struct nb_log_entry){
-		.received_ns = arrival->received_ns,
-		.stream = decoded->tag,
-		.sequence = (uint32_t)decoded->sequence,
+		.received_ns = received_ns,
+		.stream = stream,
+		.sequence = (uint32_t)sequence,
 	};
 }
 
@@ -415,6 +412,8 @@ static void feed(struct nb_table *table, uint32_t index, struct nb_arrival *arri
 	else if (decoded->has_sent)
 		nb_tracker_sequenced(tracker, decoded->sequence, decoded->sent_ns, arrival->received_ns, arrival->bytes,
 				     arrival->timed);
+	else if (decoded->sequence_bits)
+		nb_tracker_unstamped(tracker, decoded->sequence, arrival->received_ns, arrival->bytes, arrival->timed);
 	else
 		nb_tracker_raw(tracker, arrival->received_ns, arrival->bytes, arrival->timed);
 	if (decoded->ts && foreign)
@@ -539,72 +538,126 @@ static void judge(struct nb_table *table, const struct nb_packet *packet, struct
 
 /* --- recording --------------------------------------------------------------------------------------------------- */
 
-static void count_timed(struct nb_table *table, const struct nb_packet *packet, const struct nb_tracker *tracker,
-			const struct nb_arrival *arrival)
+static void count_timed(struct nb_table *table, const struct nb_packet *packet, const struct nb_tracker *tracker)
 {
 	struct nb_table_totals *totals = &table->totals;
 
 	if (!table->timed++)
 		totals->first_ns = packet->received_ns;
 	totals->last_ns = packet->received_ns;
-	if (packet->stamp_class == NB_STAMP_KERNEL && packet->read_ns && packet->read_ns >= packet->received_ns)
+	if (packet->read_ns && packet->read_ns >= packet->received_ns)
 		nb_histogram_record(&table->delivery, (uint64_t)packet->read_ns - (uint64_t)packet->received_ns);
 	if (table->series)
 		count_series(table, packet, nb_tracker_latest_iat(tracker));
-	if (table->log)
-		log_packet(table, arrival);
 }
 
-/* Return: true when the packet is counted already, as foreign or damaged. */
-static bool is_unwanted(struct nb_table *table, int code, const struct nb_decoded *decoded)
+/* The stream of @key, and the packet counted as tracked; or as refused, when there is no room: NO_STREAM. */
+static uint32_t track(struct nb_table *table, const struct nb_stream_key *key)
 {
-	const struct nb_table_config *config = &table->config;
+	uint32_t index = take_stream(table, key);
+
+	if (index == NO_STREAM)
+		table->totals.refused_streams++;
+	else
+		table->totals.tracked++;
+	return index;
+}
+
+/* A bare probe: nearly all packets of a measurement of ours, so the way is short. */
+static void record_probe(struct nb_table *table, const struct nb_packet *packet, const struct nb_probe *probe)
+{
+	const struct nb_stream_key key = {
+		.flow = packet->flow,
+		.kind = NB_KIND_PROBE,
+		.session = probe->session,
+		.stream = probe->stream,
+	};
+	bool timed = packet->stamp_class == table->config.stamp_class;
+	struct nb_tracker *tracker;
+	uint32_t index;
+
+	if (table->config.session && probe->session != table->config.session) {
+		table->totals.foreign++;
+		return;
+	}
+	index = track(table, &key);
+	if (index == NO_STREAM)
+		return;
+	tracker = table->trackers[index];
+	nb_tracker_stamp(tracker, packet->stamp_class);
+	nb_tracker_sequenced(tracker, probe->sequence, probe->sent_ns, packet->received_ns, packet->datagram_length,
+			     timed);
+	if (!timed)
+		return;
+	count_timed(table, packet, tracker);
+	if (table->log)
+		log_packet(table, packet->received_ns, probe->stream, probe->sequence);
+}
+
+static bool is_foreign(const struct nb_table_config *config, const struct nb_decoded *decoded)
+{
+	if (decoded->kind == NB_KIND_PROBE)
+		return config->session && decoded->session != config->session;
+	return config->probes_only;
+}
+
+static bool is_logged(const struct nb_table *table, const struct nb_decoded *decoded)
+{
+	return table->log && decoded->sequence_bits && decoded->sequence != NB_EXTENDED_NOWHERE &&
+	       (!table->config.session || decoded->kind == NB_KIND_PROBE);
+}
+
+/* Whatever is no bare probe. */
+static void record_other(struct nb_table *table, const struct nb_packet *packet)
+{
+	struct nb_stream_key key;
+	struct nb_arrival arrival = {
+		.received_ns = packet->received_ns,
+		.bytes = packet->datagram_length,
+		.stamp_class = packet->stamp_class,
+		.timed = packet->stamp_class == table->config.stamp_class,
+	};
+	struct nb_decoded *decoded = &arrival.decoded;
+	uint32_t index;
+	int code = nb_decode(packet->payload, packet->payload_length, table->config.decode, decoded);
 
 	if (code && code != -ENODATA) {
 		table->totals.damaged++;
-		return true;
+		return;
 	}
-	if (decoded->kind == NB_KIND_PROBE ? config->session && decoded->session != config->session
-					   : config->probes_only) {
+	if (is_foreign(&table->config, decoded)) {
 		table->totals.foreign++;
-		return true;
+		return;
 	}
-	return false;
+	if (decoded->kind != NB_KIND_PROBE)
+		judge(table, packet, &arrival);
+	key = key_of(&packet->flow, decoded);
+	index = track(table, &key);
+	if (index == NO_STREAM)
+		return;
+	feed(table, index, &arrival);
+	if (!arrival.timed)
+		return;
+	count_timed(table, packet, table->trackers[index]);
+	if (is_logged(table, decoded))
+		log_packet(table, packet->received_ns, decoded->tag, decoded->sequence);
 }
 
 void nb_table_record(struct nb_table *table, const struct nb_packet *packet)
 {
 	struct nb_table_totals *totals = &table->totals;
-	struct nb_stream_key key;
-	struct nb_arrival arrival;
-	uint32_t index;
-	int code;
+	struct nb_probe probe;
 
 	totals->packets++;
 	totals->bytes += packet->datagram_length;
 	if ((unsigned int)packet->stamp_class < NB_STAMP_CLASSES)
 		totals->stamps[packet->stamp_class]++;
 
-	code = nb_decode(packet->payload, packet->payload_length, table->config.decode, &arrival.decoded);
-	if (is_unwanted(table, code, &arrival.decoded))
-		return;
-	arrival.received_ns = packet->received_ns;
-	arrival.bytes = packet->datagram_length;
-	arrival.stamp_class = packet->stamp_class;
-	arrival.timed = packet->stamp_class == table->config.stamp_class;
-	if (arrival.decoded.kind != NB_KIND_PROBE)
-		judge(table, packet, &arrival);
-
-	key = key_of(&packet->flow, &arrival.decoded);
-	index = take_stream(table, &key);
-	if (index == NO_STREAM) {
-		totals->refused_streams++;
-		return;
-	}
-	totals->tracked++;
-	feed(table, index, &arrival);
-	if (arrival.timed)
-		count_timed(table, packet, table->trackers[index], &arrival);
+	if (table->config.decode <= NB_DECODE_PROBE &&
+	    !nb_probe_decode(packet->payload, packet->payload_length, &probe))
+		record_probe(table, packet, &probe);
+	else
+		record_other(table, packet);
 }
 
 void nb_table_finish(struct nb_table *table)
