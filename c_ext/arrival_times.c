@@ -12,8 +12,10 @@
  * Differences of stamps are taken modulo 2^64, where nothing overflows.
  */
 
-void nb_arrival_times_init(struct nb_arrival_times *times, int64_t window_ns, int64_t error_iat_ns)
+void nb_arrival_times_init(struct nb_arrival_times *times, struct nb_arrival_history *history, int64_t window_ns,
+			   int64_t error_iat_ns)
 {
+	times->history = history;
 	times->window_ns = window_ns;
 	times->error_iat_ns = error_iat_ns;
 	times->latest_iat_ns = -1;
@@ -21,7 +23,7 @@ void nb_arrival_times_init(struct nb_arrival_times *times, int64_t window_ns, in
 
 static void close_window(struct nb_arrival_times *times)
 {
-	times->kept[times->windows_filled++ % NB_WINDOWS_KEPT] = times->window;
+	times->history->kept[times->windows_filled++ % NB_WINDOWS_KEPT] = times->window;
 }
 
 /* Windows that a long silence closes had no arrivals: none of them is in error but the one that the silence ends in. */
@@ -49,7 +51,7 @@ static void count_iat(struct nb_arrival_times *times, int64_t received_ns)
 		times->clock_backwards++;
 		iat = 0;
 	}
-	nb_histogram_record(&times->iat, iat);
+	nb_histogram_record(&times->history->iat, iat);
 	times->latest_iat_ns = iat > INT64_MAX ? INT64_MAX : (int64_t)iat;
 	times->window.iat_count++;
 	if (__builtin_add_overflow(times->window.iat_sum_ns, iat, &times->window.iat_sum_ns))
@@ -93,7 +95,7 @@ uint32_t nb_arrival_times_kept(const struct nb_arrival_times *times, struct nb_t
 	if (times->windows_filled < closed)
 		closed = (uint32_t)times->windows_filled;
 	for (uint32_t i = 0; i < closed; i++)
-		windows[i] = times->kept[(times->windows_filled - closed + i) % NB_WINDOWS_KEPT];
+		windows[i] = times->history->kept[(times->windows_filled - closed + i) % NB_WINDOWS_KEPT];
 	windows[closed] = times->window;
 	return closed + 1;
 }

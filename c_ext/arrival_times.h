@@ -22,7 +22,13 @@ struct nb_time_window {
 	uint64_t iat_max_ns;
 };
 
+struct nb_arrival_history {
+	struct nb_histogram iat;
+	struct nb_time_window kept[NB_WINDOWS_KEPT]; /* by windows_filled modulo their number */
+};
+
 struct nb_arrival_times {
+	struct nb_arrival_history *history; /* lent; apart, for what is counted per packet should lie together */
 	int64_t window_ns;
 	int64_t error_iat_ns;
 
@@ -37,13 +43,11 @@ struct nb_arrival_times {
 	uint64_t missing;    /* as told at the latest arrival */
 	struct nb_time_window window;  /* the one in progress */
 	uint64_t windows_filled;       /* before it */
-
-	struct nb_histogram iat;
-	struct nb_time_window kept[NB_WINDOWS_KEPT]; /* by windows_filled modulo their number */
 };
 
-/* @times is all zero. Both lengths are sound, window_ns above 0. */
-void nb_arrival_times_init(struct nb_arrival_times *times, int64_t window_ns, int64_t error_iat_ns);
+/* @times is all zero, and so is @history, which is lent. Both lengths are sound, window_ns above 0. */
+void nb_arrival_times_init(struct nb_arrival_times *times, struct nb_arrival_history *history, int64_t window_ns,
+			   int64_t error_iat_ns);
 
 /**
  * nb_arrival_times_record() - One timed arrival.

@@ -25,8 +25,8 @@ static void begin_period(struct nb_loss_pattern *pattern)
 	if (pattern->periods++) {
 		uint64_t distance = pattern->received_run + 1;
 
-		nb_histogram_record(&pattern->between_packets, distance);
-		record_time(&pattern->between_ns, pattern->after_ns, pattern->before_ns);
+		nb_histogram_record(&pattern->histograms->between_packets, distance);
+		record_time(&pattern->histograms->between_ns, pattern->after_ns, pattern->before_ns);
 		pattern->noticeable += distance <= pattern->delta;
 	}
 	pattern->received_run = 0;
@@ -51,8 +51,8 @@ void nb_loss_pattern_lost(struct nb_loss_pattern *pattern, uint64_t count)
 void nb_loss_pattern_received(struct nb_loss_pattern *pattern, uint64_t count, int64_t first_ns, int64_t last_ns)
 {
 	if (pattern->lost_run) {
-		nb_histogram_record(&pattern->length_packets, pattern->lost_run);
-		record_time(&pattern->length_ns, pattern->before_ns, first_ns);
+		nb_histogram_record(&pattern->histograms->length_packets, pattern->lost_run);
+		record_time(&pattern->histograms->length_ns, pattern->before_ns, first_ns);
 		pattern->after_ns = first_ns;
 		pattern->lost_run = 0;
 	}

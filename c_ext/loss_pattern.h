@@ -11,8 +11,17 @@
 /* In place of a receive stamp that does not exist or is not of the class in use. */
 #define NB_NO_STAMP INT64_MIN
 
-/* All zero but for delta is the pattern of a stream without packets. */
+/* Of complete periods: known only once something was received after them. */
+struct nb_loss_histograms {
+	struct nb_histogram length_packets;  /* 6.3 */
+	struct nb_histogram length_ns;       /* from the last packet before a period to the first after it */
+	struct nb_histogram between_packets; /* 6.4: last lost one of a period to the first of the next, in sequences */
+	struct nb_histogram between_ns; /* from the first packet after a period to the last before the next */
+};
+
+/* All zero but for the first two is the pattern of a stream without packets. */
 struct nb_loss_pattern {
+	struct nb_loss_histograms *histograms; /* lent; apart, for what is counted per packet should lie together */
 	uint64_t delta; /* loss constraint: a loss at most so far above the one before is noticeable; RFC 3357 6.1 */
 	uint64_t lost;
 	uint64_t periods; /* maximal runs of lost sequences; 6.2 */
@@ -24,12 +33,6 @@ struct nb_loss_pattern {
 	uint64_t received_run;
 	int64_t before_ns; /* receive stamp of the last one received; */
 	int64_t after_ns; /* of the first one received after the last loss period */
-
-	/* Of complete periods: known only once something was received after them. */
-	struct nb_histogram length_packets; /* 6.3 */
-	struct nb_histogram length_ns; /* from the last packet before a period to the first after it */
-	struct nb_histogram between_packets; /* 6.4: last lost one of a period to the first of the next, in sequences */
-	struct nb_histogram between_ns; /* from the first packet after a period to the last before the next */
 };
 
 /**

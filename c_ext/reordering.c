@@ -14,8 +14,10 @@
  * half as many of them as there are sequences that may come late are enough, and older ones are overwritten.
  */
 
-void nb_reordering_init(struct nb_reordering *reordering, struct nb_jump *jumps, uint32_t capacity)
+void nb_reordering_init(struct nb_reordering *reordering, struct nb_reordering_histograms *histograms,
+			struct nb_jump *jumps, uint32_t capacity)
 {
+	reordering->histograms = histograms;
 	reordering->jumps = jumps;
 	reordering->capacity = capacity;
 }
@@ -56,7 +58,7 @@ void nb_reordering_late(struct nb_reordering *reordering, uint64_t sequence, uin
 {
 	uint32_t above = 0;
 
-	nb_histogram_record(&reordering->extent, position - jump->position);
+	nb_histogram_record(&reordering->histograms->extent, position - jump->position);
 	if (position < NB_DUPLICATE_THRESHOLD)
 		return;
 	for (uint32_t i = 0; i < NB_DUPLICATE_THRESHOLD; i++)

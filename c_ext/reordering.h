@@ -16,24 +16,31 @@ struct nb_jump {
 	uint64_t position; /* in order of arrival, duplicates removed */
 };
 
+struct nb_reordering_histograms {
+	struct nb_histogram extent;  /* section 4.2.1: in arrival positions, duplicates removed */
+	struct nb_histogram late_ns; /* section 4.3 */
+};
+
 struct nb_reordering {
+	struct nb_reordering_histograms
+		*histograms; /* lent; apart, for what is counted per packet should lie together */
 	struct nb_jump *jumps; /* the newest of them, a ring; lent by whoever initialised */
 	uint32_t capacity;     /* of the ring, a power of two */
 	uint64_t count;        /* jumps there ever were */
 
 	uint64_t recent[NB_DUPLICATE_THRESHOLD]; /* latest arrivals, by position modulo their number */
 	uint64_t three_reordered;                /* n-reordered with n >= 3 */
-	struct nb_histogram extent;              /* section 4.2.1: in arrival positions, duplicates removed */
-	struct nb_histogram late_ns;             /* section 4.3 */
 };
 
 /**
  * nb_reordering_init() - Begin with no arrival.
  * @reordering: all zero
+ * @histograms: lent, all zero
  * @jumps: lent, at least half as many as sequences that may still come late; all zero
  * @capacity: their number, a power of two
  */
-void nb_reordering_init(struct nb_reordering *reordering, struct nb_jump *jumps, uint32_t capacity);
+void nb_reordering_init(struct nb_reordering *reordering, struct nb_reordering_histograms *histograms,
+			struct nb_jump *jumps, uint32_t capacity);
 
 /* Each arrival that is no copy, after it was looked at by the functions below. */
 void nb_reordering_arrived(struct nb_reordering *reordering, uint64_t sequence, uint64_t position);

@@ -73,6 +73,12 @@ struct nb_tracker {
 	struct nb_transit_times transits;
 	struct nb_loss_pattern losses;
 	struct nb_reordering reordering;
+
+	/* What is above is touched by every packet, of what is below a few words by some. */
+	struct nb_arrival_history arrival_history;
+	struct nb_transit_histograms transit_histograms;
+	struct nb_loss_histograms loss_histograms;
+	struct nb_reordering_histograms reordering_histograms;
 };
 
 static bool is_valid(const struct nb_tracker_config *config)
@@ -107,8 +113,10 @@ int nb_tracker_create(struct nb_tracker **tracker, const struct nb_tracker_confi
 	jumps = (struct nb_jump *)(self->stamps + window);
 	self->latest_iat_ns = -1;
 	self->losses.delta = config->loss_distance;
-	nb_reordering_init(&self->reordering, jumps, window / 2);
-	nb_arrival_times_init(&self->arrivals, config->window_ns, config->error_iat_ns);
+	self->losses.histograms = &self->loss_histograms;
+	self->transits.histograms = &self->transit_histograms;
+	nb_reordering_init(&self->reordering, &self->reordering_histograms, jumps, window / 2);
+	nb_arrival_times_init(&self->arrivals, &self->arrival_history, config->window_ns, config->error_iat_ns);
 	nb_delay_factor_init(&self->delay_factor, config->media_rate_bps);
 	*tracker = self;
 	return 0;
@@ -296,7 +304,7 @@ static void count_late(struct nb_tracker *tracker, uint64_t sequence, const stru
 	counts->reordered++;
 	nb_reordering_late(&tracker->reordering, sequence, counts->unique, jump);
 	if (stamps->received_ns != NB_NO_STAMP && jumped_ns != NB_NO_STAMP)
-		nb_histogram_record(&tracker->reordering.late_ns,
+		nb_histogram_record(&tracker->reordering_histograms.late_ns,
 				    stamps->received_ns < jumped_ns
 					    ? 0
 					    : (uint64_t)stamps->received_ns - (uint64_t)jumped_ns);
@@ -446,30 +454,30 @@ const struct nb_histogram *nb_tracker_distribution(const struct nb_tracker *trac
 {
 	switch (which) {
 	case NB_TRANSIT_ABOVE:
-		return &tracker->transits.above;
+		return &tracker->transit_histograms.above;
 	case NB_TRANSIT_BELOW:
-		return &tracker->transits.below;
+		return &tracker->transit_histograms.below;
 	case NB_IPDV_ABOVE:
-		return &tracker->transits.ipdv_above;
+		return &tracker->transit_histograms.ipdv_above;
 	case NB_IPDV_BELOW:
-		return &tracker->transits.ipdv_below;
+		return &tracker->transit_histograms.ipdv_below;
 	case NB_LOSS_LENGTH_PACKETS:
-		return &tracker->losses.length_packets;
+		return &tracker->loss_histograms.length_packets;
 	case NB_LOSS_LENGTH_NS:
-		return &tracker->losses.length_ns;
+		return &tracker->loss_histograms.length_ns;
 	case NB_LOSS_BETWEEN_PACKETS:
-		return &tracker->losses.between_packets;
+		return &tracker->loss_histograms.between_packets;
 	case NB_LOSS_BETWEEN_NS:
-		return &tracker->losses.between_ns;
+		return &tracker->loss_histograms.between_ns;
 	case NB_REORDER_EXTENT_PACKETS:
-		return &tracker->reordering.extent;
+		return &tracker->reordering_histograms.extent;
 	case NB_REORDER_LATE_NS:
-		return &tracker->reordering.late_ns;
+		return &tracker->reordering_histograms.late_ns;
 	case NB_IAT:
 	case NB_DISTRIBUTIONS:
 		break;
 	}
-	return &tracker->arrivals.iat;
+	return &tracker->arrival_history.iat;
 }
 
 uint32_t nb_tracker_windows(const struct nb_tracker *tracker, struct nb_time_window windows[NB_WINDOWS_KEPT])

@@ -43,10 +43,10 @@ void nb_transit_times_record(struct nb_transit_times *times, int64_t transit_ns)
 		times->min_ns = transit_ns;
 	if (transit_ns > times->max_ns)
 		times->max_ns = transit_ns;
-	record_signed(&times->above, &times->below, difference(transit_ns, times->base_ns));
+	record_signed(&times->histograms->above, &times->histograms->below, difference(transit_ns, times->base_ns));
 }
 
 void nb_transit_times_pair(struct nb_transit_times *times, int64_t earlier_ns, int64_t later_ns)
 {
-	record_signed(&times->ipdv_above, &times->ipdv_below, difference(later_ns, earlier_ns));
+	record_signed(&times->histograms->ipdv_above, &times->histograms->ipdv_below, difference(later_ns, earlier_ns));
 }

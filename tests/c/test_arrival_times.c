@@ -12,11 +12,11 @@
 #define MS INT64_C(1000000)
 #define START INT64_C(1700000000000000000)
 
-static struct nb_arrival_times new_times(void)
+static struct nb_arrival_times new_times(struct nb_arrival_history *history)
 {
 	struct nb_arrival_times times = { 0 };
 
-	nb_arrival_times_init(&times, 1000 * MS, 45 * MS);
+	nb_arrival_times_init(&times, history, 1000 * MS, 45 * MS);
 	return times;
 }
 
@@ -26,7 +26,8 @@ static void test_windows_say_what_came_in_them(void **state)
 		int64_t at_ms;
 		uint64_t missing;
 	} arrivals[] = { { 0, 0 }, { 400, 0 }, { 999, 2 }, { 1000, 5 }, { 1030, 5 }, { 4500, 5 } };
-	struct nb_arrival_times times = new_times();
+	struct nb_arrival_history history = { 0 };
+	struct nb_arrival_times times = new_times(&history);
 	struct nb_time_window windows[NB_WINDOWS_KEPT];
 
 	(void)state;
@@ -59,7 +60,8 @@ static void test_windows_say_what_came_in_them(void **state)
 
 static void test_the_newest_are_kept(void **state)
 {
-	struct nb_arrival_times times = new_times();
+	struct nb_arrival_history history = { 0 };
+	struct nb_arrival_times times = new_times(&history);
 	struct nb_time_window windows[NB_WINDOWS_KEPT];
 
 	(void)state;
@@ -74,7 +76,8 @@ static void test_the_newest_are_kept(void **state)
 
 static void test_a_clock_that_is_set_back_stays_in_its_window(void **state)
 {
-	struct nb_arrival_times times = new_times();
+	struct nb_arrival_history history = { 0 };
+	struct nb_arrival_times times = new_times(&history);
 	struct nb_time_window windows[NB_WINDOWS_KEPT];
 
 	(void)state;

@@ -23,7 +23,8 @@ static void received(struct nb_loss_pattern *pattern, uint64_t count, int64_t fi
 /* Losses at sequences 2, 5, 7, 9 and 10: distances 3, 2, 2, 1; four periods of 1, 1, 1, 2. Sequence s comes at 10 s. */
 static void test_distances_and_periods(void **state)
 {
-	struct nb_loss_pattern pattern = { .delta = 2 };
+	struct nb_loss_histograms histograms = { 0 };
+	struct nb_loss_pattern pattern = { .histograms = &histograms, .delta = 2 };
 
 	(void)state;
 	received(&pattern, 1, 10);
@@ -35,28 +36,29 @@ static void test_distances_and_periods(void **state)
 	received(&pattern, 1, 80);
 	lost(&pattern, 2);
 	assert_int_equal(pattern.periods, 4);
-	assert_int_equal(pattern.length_packets.count, 3); /* how long the fourth is, nobody knows yet */
+	assert_int_equal(histograms.length_packets.count, 3); /* how long the fourth is, nobody knows yet */
 	received(&pattern, 1, 110);
 
 	assert_int_equal(pattern.lost, 5);
 	assert_int_equal(pattern.longest, 2);
 	assert_int_equal(pattern.noticeable, 3);
-	assert_int_equal(pattern.length_packets.count, 4);
-	assert_int_equal(pattern.length_packets.buckets[1], 3);
-	assert_int_equal(pattern.length_packets.buckets[2], 1);
-	assert_int_equal(pattern.between_packets.count, 3);
-	assert_int_equal(pattern.between_packets.buckets[3], 1);
-	assert_int_equal(pattern.between_packets.buckets[2], 2);
+	assert_int_equal(histograms.length_packets.count, 4);
+	assert_int_equal(histograms.length_packets.buckets[1], 3);
+	assert_int_equal(histograms.length_packets.buckets[2], 1);
+	assert_int_equal(histograms.between_packets.count, 3);
+	assert_int_equal(histograms.between_packets.buckets[3], 1);
+	assert_int_equal(histograms.between_packets.buckets[2], 2);
 	/* 10 -> 30, 40 -> 60, 60 -> 80, 80 -> 110 without; 30 -> 40, 60 -> 60, 80 -> 80 with packets: 100 in all. */
-	assert_int_equal(pattern.length_ns.count, 4);
-	assert_int_equal(pattern.length_ns.sum, 20 + 20 + 20 + 30);
-	assert_int_equal(pattern.between_ns.count, 3);
-	assert_int_equal(pattern.between_ns.sum, 10);
+	assert_int_equal(histograms.length_ns.count, 4);
+	assert_int_equal(histograms.length_ns.sum, 20 + 20 + 20 + 30);
+	assert_int_equal(histograms.between_ns.count, 3);
+	assert_int_equal(histograms.between_ns.sum, 10);
 }
 
 static void test_runs_that_are_told_in_pieces(void **state)
 {
-	struct nb_loss_pattern pattern = { .delta = 99 };
+	struct nb_loss_histograms histograms = { 0 };
+	struct nb_loss_pattern pattern = { .histograms = &histograms, .delta = 99 };
 
 	(void)state;
 	received(&pattern, 1, 10);
@@ -68,16 +70,17 @@ static void test_runs_that_are_told_in_pieces(void **state)
 	received(&pattern, 1, 3000);
 	assert_int_equal(pattern.periods, 2);
 	assert_int_equal(pattern.longest, 50);
-	assert_int_equal(pattern.between_packets.min, 99);
+	assert_int_equal(histograms.between_packets.min, 99);
 	assert_int_equal(pattern.noticeable,
 			 49 + 3); /* all but the first loss: the distance of 99 is not above delta */
-	assert_int_equal(pattern.length_ns.min, 3000 - 2370);
-	assert_int_equal(pattern.between_ns.max, 2370 - 1000);
+	assert_int_equal(histograms.length_ns.min, 3000 - 2370);
+	assert_int_equal(histograms.between_ns.max, 2370 - 1000);
 }
 
 static void test_no_loss_is_noticeable_with_a_constraint_of_none(void **state)
 {
-	struct nb_loss_pattern pattern = { .delta = 0 };
+	struct nb_loss_histograms histograms = { 0 };
+	struct nb_loss_pattern pattern = { .histograms = &histograms, .delta = 0 };
 
 	(void)state;
 	received(&pattern, 1, 10);
@@ -92,7 +95,8 @@ static void test_no_loss_is_noticeable_with_a_constraint_of_none(void **state)
 /* Without a stamp, or with stamps in the wrong order, a period has a length in packets only. */
 static void test_time_only_where_stamps_allow(void **state)
 {
-	struct nb_loss_pattern pattern = { .delta = 1 };
+	struct nb_loss_histograms histograms = { 0 };
+	struct nb_loss_pattern pattern = { .histograms = &histograms, .delta = 1 };
 
 	(void)state;
 	received(&pattern, 1, 10);
@@ -102,11 +106,11 @@ static void test_time_only_where_stamps_allow(void **state)
 	received(&pattern, 1, 50);
 	lost(&pattern, 1);
 	received(&pattern, 1, 40);
-	assert_int_equal(pattern.length_packets.count, 3);
-	assert_int_equal(pattern.length_ns.count, 0);
-	assert_int_equal(pattern.between_packets.count, 2);
-	assert_int_equal(pattern.between_ns.count, 1);
-	assert_int_equal(pattern.between_ns.max, 0);
+	assert_int_equal(histograms.length_packets.count, 3);
+	assert_int_equal(histograms.length_ns.count, 0);
+	assert_int_equal(histograms.between_packets.count, 2);
+	assert_int_equal(histograms.between_ns.count, 1);
+	assert_int_equal(histograms.between_ns.max, 0);
 }
 
 int main(void)

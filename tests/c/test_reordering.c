@@ -14,6 +14,7 @@
 
 struct stream {
 	struct nb_reordering reordering;
+	struct nb_reordering_histograms histograms;
 	struct nb_jump jumps[CAPACITY];
 	uint64_t position, next_expected;
 };
@@ -24,7 +25,7 @@ static void arrive(struct stream *stream, uint64_t sequence)
 	struct nb_reordering *reordering = &stream->reordering;
 
 	if (!stream->position)
-		nb_reordering_init(reordering, stream->jumps, CAPACITY);
+		nb_reordering_init(reordering, &stream->histograms, stream->jumps, CAPACITY);
 	if (stream->position && sequence < stream->next_expected)
 		nb_reordering_late(reordering, sequence, stream->position, nb_reordering_find(reordering, sequence));
 	else if (!stream->position || sequence > stream->next_expected)
@@ -49,10 +50,10 @@ static void test_extent_goes_back_to_the_earliest(void **state)
 
 	(void)state;
 	ARRIVE(&stream, 1, 2, 3, 7, 8, 9, 10, 4, 5, 6, 11);
-	assert_int_equal(stream.reordering.extent.count, 3);
-	assert_int_equal(stream.reordering.extent.buckets[4], 1);
-	assert_int_equal(stream.reordering.extent.buckets[5], 1);
-	assert_int_equal(stream.reordering.extent.buckets[6], 1);
+	assert_int_equal(stream.histograms.extent.count, 3);
+	assert_int_equal(stream.histograms.extent.buckets[4], 1);
+	assert_int_equal(stream.histograms.extent.buckets[5], 1);
+	assert_int_equal(stream.histograms.extent.buckets[6], 1);
 	assert_int_equal(stream.reordering.three_reordered, 1);
 	assert_int_equal(stream.reordering.count, 2); /* jumps: the first arrival, and 7 */
 }
@@ -64,11 +65,11 @@ static void test_several_jumps(void **state)
 
 	(void)state;
 	ARRIVE(&stream, 1, 3, 6, 9, 8, 4, 2, 5);
-	assert_int_equal(stream.reordering.extent.count, 4);
-	assert_int_equal(stream.reordering.extent.buckets[4 - 3], 1); /* 8 */
-	assert_int_equal(stream.reordering.extent.buckets[5 - 2], 1); /* 4 */
-	assert_int_equal(stream.reordering.extent.buckets[6 - 1], 2); /* 2 */
-	assert_int_equal(stream.reordering.extent.buckets[7 - 2], 2); /* 5, as for 2 */
+	assert_int_equal(stream.histograms.extent.count, 4);
+	assert_int_equal(stream.histograms.extent.buckets[4 - 3], 1); /* 8 */
+	assert_int_equal(stream.histograms.extent.buckets[5 - 2], 1); /* 4 */
+	assert_int_equal(stream.histograms.extent.buckets[6 - 1], 2); /* 2 */
+	assert_int_equal(stream.histograms.extent.buckets[7 - 2], 2); /* 5, as for 2 */
 	assert_int_equal(stream.reordering.three_reordered,
 			 2); /* 4 is behind 6 9 8, 2 is behind 9 8 4; 5 is behind 2 */
 }
@@ -79,8 +80,8 @@ static void test_below_the_first(void **state)
 
 	(void)state;
 	ARRIVE(&stream, 10, 7, 8);
-	assert_int_equal(stream.reordering.extent.buckets[1], 1);
-	assert_int_equal(stream.reordering.extent.buckets[2], 1);
+	assert_int_equal(stream.histograms.extent.buckets[1], 1);
+	assert_int_equal(stream.histograms.extent.buckets[2], 1);
 	assert_int_equal(stream.reordering.three_reordered, 0);
 }
 
@@ -95,7 +96,7 @@ static void test_older_jumps_make_room(void **state)
 	for (uint64_t sequence = 1997; sequence > 1990; sequence -= 2)
 		assert_int_equal(nb_reordering_find(&stream.reordering, sequence)->sequence, sequence + 1);
 	arrive(&stream, 1993); /* at 1000, left out by 1994 at 997 */
-	assert_int_equal(stream.reordering.extent.max, 3);
+	assert_int_equal(stream.histograms.extent.max, 3);
 }
 
 int main(void)
