@@ -100,8 +100,8 @@ static int decode_iperf2(const uint8_t *payload, size_t length, struct nb_decode
 /* Our probe: bare, or in RTP, in MPEG-TS, in MPEG-TS in RTP. What surrounds it stays named. */
 static int decode_probe(const uint8_t *payload, size_t length, struct nb_decoded *decoded)
 {
+	struct nb_rtp rtp = { .payload = NULL };
 	struct nb_probe probe;
-	struct nb_rtp rtp;
 	int code = nb_probe_decode(payload, length, &probe);
 
 	if (code != -ENODATA)

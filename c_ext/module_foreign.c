@@ -17,7 +17,7 @@ static const char *const kind_names[NB_KIND_COUNT] = {
 int nb_parse_decode_mode(const char *text, enum nb_decode_mode *mode)
 {
 	for (size_t i = 0; i < sizeof(mode_names) / sizeof(*mode_names); i++) {
-		if (strcmp(text, mode_names[i]))
+		if (strcmp(text, mode_names[i]) != 0)
 			continue;
 		*mode = (enum nb_decode_mode)i;
 		return 0;

@@ -17,6 +17,7 @@ from netbench.metrics.loss import StreamBooks, measure_loss
 from netbench.metrics.mdi import measure_mdi, worst_interval
 from netbench.metrics.patterns import measure_ipdv, measure_loss_pattern, measure_order, stream_patterns
 from netbench.metrics.sending import bits_per_second, rate_pps, refused_after_a_drop
+from netbench.metrics.transport_stream import NO_TS, all_transport, stream_transport
 from netbench.result.records import Drop, Received, Reception, SeriesPoint, Stamps, StreamResult, Tap
 
 RawStream = Mapping[str, Any]
@@ -107,6 +108,7 @@ def measure_reception(inputs: TrialInputs, receiver: SiteResult, places: Mapping
         ),
         "ipdv_us": measure_ipdv(raw),
         "loss_pattern": (measure_loss_pattern(raw, arrived.flat), "nothing was received"),
+        "mpegts": (all_transport(arrived.flat), NO_TS),
         "tap": (tap, "this environment has no tap"),
     }
     absent |= {key: reason for key, (value, reason) in numbers.items() if value is None}
@@ -275,7 +277,8 @@ def _stream(inputs: TrialInputs, sent: Mapping[str, int], parts: Sequence[RawStr
     timed = [part for part in parts if part["unique"] > 1]
     iats = [part["iat_ns"] for part in parts if part.get("iat_ns")]
     factors = [part["delay_factor_max_ns"] for part in parts]
-    numbers = {
+    ts = stream_transport(parts[0]) if parts else None
+    numbers: dict[str, tuple[Any, str]] = {
         "iat_p99_us": (largest([iat["p99"] / NS_PER_US for iat in iats]), "fewer than two packets"),
         "iat_max_us": (largest([iat["max"] / NS_PER_US for iat in iats]), "fewer than two packets"),
         "jitter_ms": (largest([part["jitter_ns"] / NS_PER_MS for part in timed]), "fewer than two packets"),
@@ -283,6 +286,10 @@ def _stream(inputs: TrialInputs, sent: Mapping[str, int], parts: Sequence[RawStr
             largest([factor / NS_PER_MS for factor in factors if factor is not None and factor >= 0]),
             "it did not last one interval of 1 s",
         ),
+        "payload_type": (None, "a probe of ours, whatever is around it"),
+        "cc_errors": (ts.cc_errors if ts else None, NO_TS),
+        "ts_lost_estimate": (ts.ts_lost_estimate if ts else None, NO_TS),
+        "ts": (ts, NO_TS),
     }
     patterns, no_patterns = stream_patterns(parts)
     return StreamResult(
