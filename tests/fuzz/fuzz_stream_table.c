@@ -163,6 +163,11 @@ static void run_step(struct machine *machine, struct program *program)
 	}
 }
 
+static uint64_t count_of(const struct nb_tracker *tracker, enum nb_distribution which)
+{
+	return nb_tracker_distribution(tracker, which)->count;
+}
+
 static void check_stream(const struct nb_table *table, uint32_t index)
 {
 	const struct nb_tracker *tracker = nb_table_tracker(table, index);
@@ -182,7 +187,19 @@ static void check_stream(const struct nb_table *table, uint32_t index)
 	require(counts.reordered < counts.unique);
 	require(counts.loss_periods <= counts.lost && counts.longest_loss <= counts.lost);
 	require((counts.lost == 0) == (counts.loss_periods == 0));
-	require(nb_tracker_transit_above(tracker)->count + nb_tracker_transit_below(tracker)->count <= counts.unique);
+	require(counts.missing == counts.lost + counts.reordered);
+	require(counts.replicated <= counts.duplicate && counts.three_reordered <= counts.reordered);
+	require(counts.noticeable_losses <= counts.lost && counts.interval_missing_max <= counts.missing);
+	require(count_of(tracker, NB_TRANSIT_ABOVE) + count_of(tracker, NB_TRANSIT_BELOW) <= counts.unique);
+	require(count_of(tracker, NB_IPDV_ABOVE) + count_of(tracker, NB_IPDV_BELOW) < counts.unique);
+	require(count_of(tracker, NB_REORDER_EXTENT_PACKETS) == counts.reordered);
+	require(nb_tracker_distribution(tracker, NB_REORDER_EXTENT_PACKETS)->max < counts.unique);
+	require(count_of(tracker, NB_REORDER_LATE_NS) <= counts.reordered);
+	require(count_of(tracker, NB_LOSS_LENGTH_PACKETS) == counts.loss_periods);
+	require(nb_tracker_distribution(tracker, NB_LOSS_LENGTH_PACKETS)->max == counts.longest_loss);
+	require(count_of(tracker, NB_LOSS_LENGTH_NS) <= counts.loss_periods);
+	require(count_of(tracker, NB_LOSS_BETWEEN_PACKETS) + (counts.loss_periods > 0) == counts.loss_periods);
+	require(count_of(tracker, NB_LOSS_BETWEEN_NS) <= count_of(tracker, NB_LOSS_BETWEEN_PACKETS));
 	require(counts.transit_min_ns <= counts.transit_base_ns && counts.transit_base_ns <= counts.transit_max_ns);
 	require(counts.jitter_ns >= 0 && counts.jitter_ns <= counts.jitter_max_ns);
 }
