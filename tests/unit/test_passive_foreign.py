@@ -7,7 +7,7 @@ from typing import Any
 
 from core_frames import udp_frame
 
-from netbench import _core
+from netbench.core import StreamTable
 from netbench.metrics.passive import passive_reception
 from netbench.result.records import Reception
 
@@ -24,7 +24,7 @@ def rtp(sequence: int, media_time: int, payload: bytes, payload_type: int = 33, 
 
 
 def received(payloads: list[bytes], decode: str = "auto", gap_ns: int = 10 * MS) -> tuple[Reception, list[dict[str, Any]]]:
-    table = _core.StreamTable(decode=decode)
+    table = StreamTable(decode=decode)
     for position, payload in enumerate(payloads):
         frame = udp_frame(payload)
         assert table.feed(frame, START + position * gap_ns, len(frame)) == "datagram"
@@ -68,7 +68,7 @@ def test_a_transport_stream_has_no_datagram_loss_but_continuity() -> None:
 
 def test_the_mlr_of_a_transport_stream_is_its_lost_estimate() -> None:
     """Of 3 s at one datagram per 10 ms, counters jump by 5 once: 4 TS packets missing over 2.99 s."""
-    table = _core.StreamTable(media_rate_bps=188 * 8 * 100.0)
+    table = StreamTable(media_rate_bps=188 * 8 * 100.0)
     for position in range(300):
         frame = udp_frame(ts_packet(256, position + (4 if position >= 150 else 0)))
         table.feed(frame, START + position * 10 * MS, len(frame))
