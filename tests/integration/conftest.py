@@ -121,7 +121,7 @@ def run_one_trial(lab_permitted: None) -> Callable[..., Any]:
 
 
 SITES_SCRIPT = """
-import json, sys
+import json, signal, subprocess, sys, time
 from netbench.environments import lab, registry
 
 asked = json.loads(sys.argv[1])
@@ -135,8 +135,7 @@ with registry.environment(wanted.name).setup(dict(wanted.options)) as built:
     }), flush=True)
     for line in sys.stdin:
         answers = []
-        import subprocess
-        running = []
+        running, until_done = [], []
         for step in json.loads(line):
             if step["wait_for"]:
                 seen = ""
@@ -146,6 +145,14 @@ with registry.environment(wanted.name).setup(dict(wanted.options)) as built:
                         break
                     seen += piece
             running.append(subprocess.Popen(step["command"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+            until_done.append(step["until_done"])
+        for process, waits in zip(running, until_done):
+            if not waits:
+                process.wait(60)
+        time.sleep(0.5)
+        for process, waits in zip(running, until_done):
+            if waits:
+                process.send_signal(signal.SIGINT)
         for process in running:
             out, err = process.communicate(timeout=60)
             answers.append({"exit_code": process.returncode, "output": out, "errors": err})
@@ -179,7 +186,8 @@ class Sites:
             exit_code, output and errors of each.
         """
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([{"command": step.command, "wait_for": step.when_told} for step in steps]) + "\n")
+        words = [{"command": step.command, "wait_for": step.when_told, "until_done": step.until_done} for step in steps]
+        self._process.stdin.write(json.dumps(words) + "\n")
         self._process.stdin.flush()
         answers: list[dict[str, Any]] = self._line()
         return answers
@@ -199,10 +207,17 @@ class Sites:
 
 @dataclass(frozen=True)
 class Step:
-    """A command, started when the one before it printed `when_told` on its standard error (empty: at once)."""
+    """A command at a site.
+
+    Attributes:
+        command: words.
+        when_told: it is started when the one before it has printed this on its standard error; empty: at once.
+        until_done: it goes on until those without this have ended, and then gets Ctrl-C.
+    """
 
     command: list[str]
     when_told: str = ""
+    until_done: bool = False
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def test_all_that_is_sent_is_received(
     target = target.replace("UNICAST", lab.unicast)
     count = ["--streams", str(streams)]
     received, sent = lab.run(
-        step([*lab.receiver, *NETBENCH, "receive", listen, *count, "-i", lab.interface, "-B", backend, "-t", "5s", "--json"]),
+        step([*lab.receiver, *NETBENCH, "receive", listen, *count, "-i", lab.interface, "-B", backend, "--json"], until_done=True),
         step(
             [*lab.sender, *NETBENCH, "send", target, *count, "-i", lab.sender_interface, "--pps", "100", "-t", "1s", "--json"],
             READY,
@@ -53,7 +53,7 @@ def test_all_that_is_sent_is_received(
 def test_faults_of_the_sender_are_seen_by_the_receiver_alone(sites: Callable[[str], Any], step: Any) -> None:
     lab = sites("host")
     received, sent = lab.run(
-        step([*lab.receiver, *NETBENCH, "receive", "239.9.9.1", "-i", lab.interface, "-t", "4s", "--json"]),
+        step([*lab.receiver, *NETBENCH, "receive", "239.9.9.1", "-i", lab.interface, "--json"], until_done=True),
         step([*lab.sender, *NETBENCH, "send", "239.9.9.1", "-n", "1001", "--pps", "1000", "--skip-every", "100",
               "--repeat-every", "70", "--swap-every", "30", "--json"], READY),
     )  # fmt: skip
