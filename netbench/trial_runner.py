@@ -9,6 +9,8 @@ from typing import Any
 
 from netbench.agent_client import AgentClient
 from netbench.environments.base import BuiltEnvironment, Site
+from netbench.facts.drop_reasons import DropReasons
+from netbench.facts.reading import Unreadable
 from netbench.metrics.inputs import SiteResult, TrialInputs
 from netbench.metrics.trial import build_trial
 from netbench.protocol import Faults
@@ -59,10 +61,13 @@ def run_trial(
         watching = [agent for _, agent in receivers] + ([tap] if tap is not None else [])
         for agent in [*watching, sender]:
             agent.wait_ready()
+        kernel = stack.enter_context(_KernelDrops())
         sender.start()
         sent = sender.result(jobs.duration_s + _GRACE_S)
         for agent in watching:
             agent.stop()
+        delivered = tuple(_delivered(site, agent) for site, agent in receivers)
+        at_tap = _delivered(built.tap, tap) if built.tap is not None and tap is not None else None
         return build_trial(
             TrialInputs(
                 environment=label,
@@ -73,14 +78,39 @@ def run_trial(
                 duration_s=jobs.duration_s,
                 planned_packets=jobs.send.packets,
                 sender=_site_result(built.sender, sent),
-                receivers=tuple(_delivered(site, agent) for site, agent in receivers),
-                tap=_delivered(built.tap, tap) if built.tap is not None and tap is not None else None,
+                receivers=delivered,
+                tap=at_tap,
                 parent_interface=built.parent_interface,
                 multicast_unsupported=built.multicast_unsupported,
                 method=plan.method,
+                kernel=kernel.read(),
+                kernel_absent=kernel.absent,
                 destinations={spec.stream: (spec.destination, spec.port) for spec in jobs.send.streams},
             )
         )
+
+
+class _KernelDrops:
+    """The kernel's own reasons, where they can be counted on this machine; else why not. A trial never fails for them."""
+
+    def __init__(self) -> None:
+        self.absent: str | None = None
+        self._counting: DropReasons | None = None
+        try:
+            self._counting = DropReasons()
+        except Unreadable as reason:
+            self.absent = str(reason)
+
+    def __enter__(self) -> _KernelDrops:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._counting is not None:
+            self._counting.close()
+
+    def read(self) -> dict[str, int]:
+        """Dropped so far; empty where it is not counted."""
+        return self._counting.read() if self._counting is not None else {}
 
 
 def _delivered(site: Site, agent: AgentClient) -> SiteResult:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,7 @@ from netbench.errors import CannotRunError
 Privilege = Literal["root", "user_namespace", "ordinary"]
 
 _NETNS_DIRECTORY = "/run/netns"
+_TRACING_DIRECTORY = "/sys/kernel/tracing"
 _MOUNT_SOURCE = "netbench-lab"  # how a process knows, from its list of mounts, that it is inside already
 
 # linux/sched.h, sys/mount.h, linux/capability.h: the kernel's interface, it does not change.
@@ -65,6 +67,7 @@ def enter() -> None:
         _mount(_MOUNT_SOURCE, _NETNS_DIRECTORY, "tmpfs", doing=f"mount a tmpfs on {_NETNS_DIRECTORY}")
     else:
         _mirror_run()
+    _show_tracing()
 
 
 def inside() -> bool:
@@ -101,6 +104,13 @@ def _enter_user_namespace() -> None:
     except OSError as error:
         raise _refused("map the user into its user namespace", error.errno or 0) from error
     run(("ip", "link", "set", "lo", "up"), "Bringing loopback up in the private lab failed")
+
+
+def _show_tracing() -> None:
+    """Mount tracefs in the lab where the system has not: the kernel describes its drop reasons there."""
+    if privilege() == "root" and os.path.isdir(_TRACING_DIRECTORY) and not os.path.exists(f"{_TRACING_DIRECTORY}/events"):
+        with suppress(CannotRunError):
+            _mount("tracefs", _TRACING_DIRECTORY, "tracefs", doing="mount tracefs")
 
 
 def _mirror_run() -> None:

@@ -15,6 +15,7 @@ One packet can move several counters. Each such pair is settled here, always so 
   qdisc, in netfilter, in the link's tx_dropped or in OutDiscards. So refusals are taken off these, in that order.
 - A veth's tx_dropped is its peer's backlog refusing: softnet.dropped counts it too, and so does rx_dropped of the peer, which may
   be a macvlan's parent. So it is taken off both.
+- softnet.dropped counts for the whole machine. What the interfaces on the way did not count in rx_dropped were strangers' packets.
 - A classful qdisc counts its child's drops as its own: of one place the qdisc that counted most speaks for all.
 - A full UDP buffer counts in the socket and in udp.RcvbufErrors: the socket's own count, where there is one, speaks alone.
 - conntrack counts one packet in `drop` and in `insert_failed`: the larger speaks. (`early_drop` counts connections, not packets.)
@@ -194,6 +195,7 @@ def _receiver(path: Path) -> Iterator[Claim]:
 def _machine(path: Path) -> Iterator[Claim]:
     """The backlog counts for the whole machine, and veth's drops are the same packets."""
     name = "softnet.dropped"
+    here = _refused_by_backlogs_here(path)
     links = path.sender.grown(f"link.{path.sender_interface}.tx_dropped")
     if path.tap is not None and path.tap.place != path.receiver.place:
         links += _sum(path.tap, _busiest(path.tap, _forwarding(path, path.tap)))
@@ -201,10 +203,13 @@ def _machine(path: Path) -> Iterator[Claim]:
         taken = min(links, place.grown(name))
         links -= taken
         counted = place.grown(name)
+        own = counted - taken if here is None else max(0, min(counted - taken, here - taken))
         evidence = f"{place.tell([name])}, for the whole machine" + (
             f"; {taken} of these counted as link transmit" if taken else ""
         )
-        yield Claim("backlog", "unknown", Reach.MACHINE, counted - taken, counted, evidence)
+        if here is not None and own < counted - taken:
+            evidence += f"; the interfaces on the way refused {here} (rx_dropped), so the others were no packets of theirs"
+        yield Claim("backlog", "unknown", Reach.MACHINE, own, counted, evidence)
 
 
 def _stack(place: Counters, side: Side) -> Iterator[Claim]:
@@ -231,6 +236,24 @@ def _refused_by_peer(path: Path) -> int:
     """Packets that the backlog behind the sender's link refused: its peer, the parent, counts them in rx_dropped as well."""
     links = path.sender.grown(f"link.{path.sender_interface}.tx_dropped")
     return min(links, max((place.grown("softnet.dropped") for place in path.places), default=0))
+
+
+def _refused_by_backlogs_here(path: Path) -> int | None:
+    """The most that the backlog can have refused of these packets; None where a place's interfaces were not read.
+
+    softnet counts for the whole machine, strangers' packets too. The backlog also counts each packet in rx_dropped of its
+    interface. What counts there that was no backlog (an unknown protocol) makes this too large, never too small. The parent of a
+    macvlan is left out for groups: its queue speaks by the same counter.
+    """
+    refused = 0
+    for place in path.places:
+        if not any(name.startswith("link.") and name.endswith(".rx_dropped") for name in place.after):
+            return None
+        names = place.named("link.", (".rx_dropped",))
+        if path.through_macvlan and path.multicast and path.tap is not None and place.place == path.tap.place:
+            names = [name for name in names if name != f"link.{path.parent_interface}.rx_dropped"]
+        refused += _sum(place, names)
+    return refused
 
 
 def _forwarding(path: Path, tap: Counters) -> list[str]:

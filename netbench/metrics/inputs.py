@@ -46,6 +46,8 @@ class TrialInputs:
         method: how it was sent.
         clock_sync: of sender and receivers.
         interrupted: why the trial ended early, or None.
+        kernel: `kfree_skb.<reason>` -> packets that the kernel of the runner's machine dropped meanwhile, whoever's they were.
+        kernel_absent: why these were not counted, or None.
         destinations: stream number -> (address, port), for streams of which nothing arrived.
     """
 
@@ -64,4 +66,6 @@ class TrialInputs:
     method: Literal["socket", "frame"] = "socket"
     clock_sync: ClockSync = "same_clock"
     interrupted: str | None = None
+    kernel: Mapping[str, int] = field(default_factory=dict)
+    kernel_absent: str | None = None
     destinations: Mapping[int, tuple[str, int]] = field(default_factory=dict)

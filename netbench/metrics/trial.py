@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import ValidationError
 
 from netbench.errors import NetbenchError
@@ -10,6 +12,9 @@ from netbench.metrics.inputs import SiteResult, TrialInputs
 from netbench.metrics.reception import measure_reception
 from netbench.metrics.sending import measure_sent, shortfall
 from netbench.result.records import Reception, Sent, Trial, TrialStatus
+
+KERNEL = "kernel"
+"""The place, in `Trial.counters`, of what the kernel itself says: whole machine, evidence only."""
 
 _NUMBERS = ("received", "loss", "iat_us", "jitter_ms", "pdv_us", "one_way_delay_us", "delivery_us", "mdi", "sequence", "timestamps")
 
@@ -54,6 +59,10 @@ def _assemble(inputs: TrialInputs) -> Trial:
     status, reason = _status(inputs, sent, receptions)
     if status == "unsupported":
         worst, others = _without_numbers(worst, reason), []
+    numbers: dict[str, Any] = {key: getattr(worst, key) for key in Reception.model_fields}
+    if inputs.kernel_absent is not None:
+        numbers["absent"] = worst.absent | {f"counters.{KERNEL}": inputs.kernel_absent}
+    counters = {place: moved for place, counters in places.items() if (moved := counters.moved())}
     return Trial(
         environment=inputs.environment,
         profile=inputs.profile.name,
@@ -65,8 +74,8 @@ def _assemble(inputs: TrialInputs) -> Trial:
         sent=sent,
         other_receivers=others,
         cpu=cpu_load(places[site.place] for site in sites),
-        counters={place: moved for place, counters in places.items() if (moved := counters.moved())},
-        **{key: getattr(worst, key) for key in Reception.model_fields},
+        counters=counters | ({KERNEL: dict(inputs.kernel)} if inputs.kernel else {}),
+        **numbers,
     )
 
 

@@ -124,6 +124,26 @@ def test_without_an_exact_tap_the_side_of_softnet_is_unknown() -> None:
     assert shares(found) == {("backlog", "unknown"): 60}
 
 
+def test_a_backlog_that_refused_strangers_explains_nothing() -> None:
+    # 70 packets were refused on this machine; of the interfaces on the way, one counted 9 of them.
+    wire = place("wire", softnet__dropped=70, link__wire0__rx_dropped=0)
+    here = place("host", link__eth0__rx_dropped=9, link__lo__rx_dropped=0)
+    found = attribute(before(60), claims(host(sender=wire, tap=here, receiver=here)))
+    assert shares(found) == {("backlog", "before_tap"): 9}
+    assert found.unattributed_packets == 51
+    assert found.drops[0].counted_packets == 70
+    assert "the interfaces on the way refused 9" in found.drops[0].evidence
+
+
+def test_a_macvlan_queue_does_not_vouch_for_the_backlog() -> None:
+    # The parent's 40 are the queue's. None of the machine's 70 was refused at an interface on the way.
+    wire = place("wire", softnet__dropped=70, link__wire0__rx_dropped=0)
+    path = macvlan(sender=wire, tap=place("host", link__par__rx_dropped=40), receiver=place("probe", link__macvlan0__rx_dropped=0))
+    found = attribute(Missing(50, 40, exact=True), claims(path))
+    assert shares(found) == {("macvlan_broadcast_queue", "after_tap"): 40}
+    assert found.unattributed_packets == 50
+
+
 # One packet, several counters
 
 

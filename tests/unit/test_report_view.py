@@ -283,3 +283,29 @@ def test_a_trial_of_an_unknown_environment_or_profile_does_not_break_the_report(
     view = build_view(run.model_copy(update={"trials": [*run.trials, strange]}))
 
     assert view.trials[-1].environment == "elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("counters", "absent", "shown"),
+    [
+        (
+            {"kernel": {"kfree_skb.NOT_SPECIFIED": 7, "kfree_skb.SOCKET_RCVBUFF": 1234}},
+            {},
+            "SOCKET_RCVBUFF 1 234, NOT_SPECIFIED 7: ",
+        ),
+        ({}, {"counters.kernel": "tracefs cannot be read here"}, format.ABSENT),
+        ({}, {}, None),  # a record of before
+    ],
+)
+def test_the_kernels_reasons_stand_with_the_environment_that_lost(
+    counters: dict[str, dict[str, int]], absent: dict[str, str], shown: str | None
+) -> None:
+    run = run_builder.complete_run()
+    trials = [trial.model_copy(update={"counters": counters, "absent": trial.absent | absent}) for trial in run.trials]
+    view = build_view(run.model_copy(update={"trials": trials}))
+
+    rows = {item.label: [row for row in item.rows if row.key.startswith("The kernel's own reasons")] for item in view.environments}
+    lost = {trial.environment for trial in trials if trial.status == "ok" and trial.loss and trial.loss.lost_packets}
+    assert lost
+    assert {label for label, told in rows.items() if told} == (lost if shown else set())
+    assert all(plain(row.value.text).startswith(plain(shown or "")) for told in rows.values() for row in told)

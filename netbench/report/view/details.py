@@ -59,7 +59,7 @@ def describe_environment(record: EnvironmentRecord, slot: int, pools: list[Pool]
         label=record.label,
         slot=slot,
         available=record.available,
-        rows=list(_environment_rows(record)),
+        rows=[*_environment_rows(record), *(row for pool in pools for row in _kernel_rows(pool, footnotes))],
         built_by=record.built_by,
         findings=[_finding_row(finding) for finding in sorted(record.findings, key=lambda item: SEVERITIES[item.severity].rank)],
         drops=[row for pool in pools for row in _drop_rows(pool)],
@@ -98,6 +98,21 @@ def _drop_rows(pool: Pool) -> Iterator[DropRow]:
             counted=Cell(format.count(drop.counted_packets)),
             evidence=format.glued(drop.evidence),
         )
+
+
+def _kernel_rows(pool: Pool, footnotes: Footnotes) -> Iterator[KeyValue]:
+    """The kernel's own reasons for the drops of the sample that lost most; nothing where nothing was lost."""
+    trial = pool.most_lost
+    if trial is None or not trial.loss or not trial.loss.lost_packets:
+        return
+    key = f"The kernel's own reasons, {pool.profile}"
+    reasons = trial.counters.get("kernel", {})
+    if reasons:
+        most_first = sorted(reasons.items(), key=lambda item: -item[1])
+        told = ", ".join(f"{name.partition('.')[2]} {format.count(packets)}" for name, packets in most_first)
+        yield KeyValue(key, Cell(f"{told}: IPv4 packets that the whole machine dropped meanwhile, copies included (skb:kfree_skb)"))
+    elif "counters.kernel" in trial.absent:
+        yield KeyValue(key, footnotes.absent(trial.absent["counters.kernel"], f"{pool.environment}, {pool.profile}: drop reasons"))
 
 
 def fact_rows(facts: Facts, place: str, footnotes: Footnotes) -> list[KeyValue]:

@@ -110,9 +110,12 @@ class Pool:
     @property
     def evidence(self) -> tuple[Drop, ...]:
         """The drops of the sample that lost most, with what their counters said."""
-        if not self.counted:
-            return ()
-        return tuple(max(self.counted, key=lambda trial: trial.loss.lost_packets if trial.loss else 0).drops)
+        return tuple(self.most_lost.drops) if self.most_lost else ()
+
+    @property
+    def most_lost(self) -> Trial | None:
+        """The sample that lost most; None when none counts."""
+        return max(self.counted, key=lambda trial: trial.loss.lost_packets if trial.loss else 0, default=None)
 
 
 def reason_and_evidence(trial: Trial, record: EnvironmentRecord | None) -> tuple[str | None, str | None]:
