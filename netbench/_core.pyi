@@ -71,8 +71,9 @@ class StreamTable:
 
         "iat"; "pdv" (RFC 5481: transit less the smallest of its stream); "transit" (receive - send, RTP left out; None when a
         packet came before it was sent, by the clocks); "delivery" (kernel stamp to the application's hands); "ipdv_above",
-        "ipdv_below" (RFC 5481 section 4.1, differences at or above 0, and the size of those below it); "loss_length_packets", "loss_length_ns",
-        "loss_between_packets", "loss_between_ns" (RFC 3357); "reorder_extent_packets", "reorder_late_ns" (RFC 4737).
+        "ipdv_below" (RFC 5481 section 4.1, differences at or above 0, and the size of those below it); "loss_length_packets",
+        "loss_length_ns", "loss_between_packets", "loss_between_ns" (RFC 3357); "reorder_extent_packets", "reorder_late_ns" (RFC
+        4737).
         """
 
     def series(self) -> list[dict[str, int]]:
