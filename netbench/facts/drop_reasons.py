@@ -1,14 +1,15 @@
 """Why the kernel freed packets: `skb:kfree_skb` counted by reason while a trial runs. Evidence beside the counters.
 
 Theory of operation. The kernel tells each dropped packet with a reason (`SOCKET_RCVBUFF`, `NETFILTER_DROP`…) at one tracepoint. A
-perf event of that tracepoint, with a filter, only counts: no trace buffer, no reader, and a packet that is not dropped never gets
+perf event of that tracepoint, with a filter, only counts: no trace buffer, no reader, and a packet that is consumed never gets
 there. One event for each reason and CPU, and one for all IPv4 packets, whose rest is `OTHER`: the sum is exact. The events are
 file descriptors, so nothing has to be undone after a crash, and nobody else's tracing is touched. (A histogram trigger in a trace
 instance would count as well; it needs CONFIG_HIST_TRIGGERS, and an instance outlives whoever made it.)
 
 It tells how many IPv4 packets the whole machine dropped, and why. It does not tell whose: the event holds neither port nor network
 namespace. So a loss is never attributed by it. One packet may also be freed more than once, a copy for each socket or interface
-that did not want it (`OTHERHOST`, `PACKET_SOCK_ERROR`), and macvlan's queue frees without a reason (`NOT_SPECIFIED`).
+that did not want it (`OTHERHOST`, `PACKET_SOCK_ERROR`). macvlan gives no reason: neither for what its queue refuses nor for the
+copy of each packet of a group that it frees when all is well, so its drops cannot be told from its traffic (`NOT_SPECIFIED`).
 """
 
 from __future__ import annotations

@@ -43,6 +43,7 @@ class Scenario:
         receive: fields of the receiver's job that differ from the product's own.
         pause_receiver: stop the receiver's process while packets are sent.
         pin_sender: keep the sender on the first CPU.
+        attempts: which CPU does what is the kernel's choice: what was not provoked is tried again, in an environment built anew.
     """
 
     environment: str
@@ -54,6 +55,7 @@ class Scenario:
     receive: dict[str, Any] = field(default_factory=dict)
     pause_receiver: bool = False
     pin_sender: bool = False
+    attempts: int = 6
     faults: dict[str, int] = field(default_factory=dict)
 
 
@@ -241,7 +243,7 @@ def strangers_backlog(built: BuiltEnvironment, trial: Callable[[], Trial]) -> tu
 
 
 SCENARIOS = {
-    "nothing": Scenario("bridge", "unicast:streams=4,pps=2000", partial(told, "udp_socket", nowhere)),
+    "nothing": Scenario("bridge", "unicast:streams=4,pps=2000", partial(told, "udp_socket", nowhere), attempts=1),
     "sender skip": Scenario("host", "iptv:pps=2000", partial(told, "sender_skip", skipped), faults={"skip_every": 50}),
     "sender qdisc, told": Scenario("host", "iptv:pps=2000", partial(sender_queue, "")),
     "sender qdisc, silent": Scenario("host", "iptv:pps=2000", partial(sender_queue, "pfifo_head_drop")),
@@ -254,9 +256,9 @@ SCENARIOS = {
     ),
     "backlog": Scenario(
         "macvlan:bcqueuelen=100000",
-        "iptv:pps=60000,length=100,burst_packets=64",
+        "iptv:pps=40000,length=100,burst_packets=64",
         backlog_behind_macvlan,
-        duration_s=0.1,
+        duration_s=0.3,
         pin_sender=True,
     ),
     "backlog inside": Scenario(
@@ -346,6 +348,15 @@ def as_asked(scenario: Scenario) -> Iterator[None]:
 def play(name: str) -> dict[str, Any]:
     """Provoke one loss and measure it."""
     scenario = SCENARIOS[name]
+    for _ in range(scenario.attempts):
+        injected, measured = play_once(scenario)
+        if all(injected.values()):
+            break
+    return {"scenario": name, "injected": injected, "trial": measured.model_dump(mode="json")}
+
+
+def play_once(scenario: Scenario) -> tuple[Injected, Trial]:
+    """In an environment of its own."""
     plan = default_plan(lambda text: registry.parse([text])[0]).model_copy(
         update={
             "duration_s": scenario.duration_s,
@@ -366,8 +377,7 @@ def play(name: str) -> dict[str, Any]:
                 plan, profile, wanted.label, built, sample=1, started_at="now", faults=Faults(**scenario.faults)
             )
 
-        injected, measured = scenario.watch(built, trial)
-    return {"scenario": name, "injected": injected, "trial": measured.model_dump(mode="json")}
+        return scenario.watch(built, trial)
 
 
 def main(names: list[str]) -> None:
