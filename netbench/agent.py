@@ -18,7 +18,18 @@ import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from netbench.protocol import AnalyzeJob, CaptureJob, FactsJob, FloorJob, Job, ReceiveJob, SendJob, decode_job
+from netbench.protocol import (
+    AnalyzeJob,
+    CaptureJob,
+    FactsJob,
+    FloorJob,
+    GroupCapacityJob,
+    Job,
+    MembershipJob,
+    ReceiveJob,
+    SendJob,
+    decode_job,
+)
 
 if TYPE_CHECKING:
     from netbench.capture.backend import CaptureBackend
@@ -115,6 +126,8 @@ def _do(job: Job, commands: Commands) -> None:
         _analyze(job, commands)
     elif isinstance(job, CaptureJob):
         _capture(job, commands)
+    elif isinstance(job, MembershipJob | GroupCapacityJob):
+        _multicast(job, commands)
     elif isinstance(job, FloorJob):
         _floor(job)
     elif isinstance(job, FactsJob):
@@ -254,6 +267,18 @@ def _capture(job: CaptureJob, commands: Commands) -> None:
     emit("ready")
     _work(lambda: recording.run(job.duration_ns), recording.books)
     emit("result", recording.result())
+
+
+def _multicast(job: MembershipJob | GroupCapacityJob, commands: Commands) -> None:
+    from netbench.capture.group_capacity import GroupCapacity
+    from netbench.capture.membership_times import MembershipTimes
+
+    measurement = MembershipTimes(job) if isinstance(job, MembershipJob) else GroupCapacity(job)
+    commands.on_stop(measurement.stop)
+    emit("ready")
+    _work(measurement.run, measurement.progress)
+    emit("result", measurement.result())
+    measurement.close()
 
 
 def _floor(job: FloorJob) -> None:

@@ -233,6 +233,45 @@ class CaptureJob:
 
 
 @dataclass(frozen=True)
+class MembershipJob:
+    """Join each group and leave it again, one after the other, while its stream flows; stamps of what happened.
+
+    Attributes:
+        groups: whose stream flows already.
+        observe_ns: how long the interface is watched before the join: does the group get there unasked?
+        hold_ns: how long a group is kept once its first packet came.
+        join_timeout_ns: how long that packet is waited for.
+        quiet_ns: a group has ended when nothing of it came for so long (or for some of its packet intervals, if these are longer).
+        leave_timeout_ns: how long its end is waited for.
+    """
+
+    groups: tuple[StreamSpec, ...]
+    interface: str
+    observe_ns: int = 200_000_000
+    hold_ns: int = 200_000_000
+    join_timeout_ns: int = 3_000_000_000
+    quiet_ns: int = 300_000_000
+    leave_timeout_ns: int = 3_000_000_000
+    kind: Literal["membership"] = "membership"
+
+
+@dataclass(frozen=True)
+class GroupCapacityJob:
+    """Find the most groups that are all delivered at once, by doubling, then bisecting.
+
+    Attributes:
+        groups: as many as the limit; the first n of them are joined in an attempt.
+        wait_ns: how long an attempt waits for the last group to deliver.
+    """
+
+    groups: tuple[StreamSpec, ...]
+    interface: str
+    wait_ns: int = 2_000_000_000
+    receive_buffer_bytes: int = 16 << 20
+    kind: Literal["group_capacity"] = "group_capacity"
+
+
+@dataclass(frozen=True)
 class FloorJob:
     """Measure what this place costs before any packet moves, then what a paced stream over loopback looks like."""
 
@@ -251,7 +290,7 @@ class FactsJob:
     kind: Literal["facts"] = "facts"
 
 
-Job = SendJob | ReceiveJob | AnalyzeJob | CaptureJob | FloorJob | FactsJob
+Job = SendJob | ReceiveJob | AnalyzeJob | CaptureJob | MembershipJob | GroupCapacityJob | FloorJob | FactsJob
 
 
 def encode_job(job: Job) -> str:
@@ -287,6 +326,9 @@ def decode_job(line: str) -> Job:
         if kind == "capture":
             raw["listens"] = tuple(StreamSpec(**item) for item in raw["listens"])
             return CaptureJob(**raw)
+        if kind in ("membership", "group_capacity"):
+            raw["groups"] = tuple(StreamSpec(**item) for item in raw["groups"])
+            return MembershipJob(**raw) if kind == "membership" else GroupCapacityJob(**raw)
         if kind == "floor":
             return FloorJob(**raw)
         if kind == "facts":

@@ -17,7 +17,9 @@ from netbench.interface import interface_index
 from netbench.protocol import StreamSpec
 
 _MCAST_JOIN_GROUP = 42
+_MCAST_LEAVE_GROUP = 45
 _MCAST_JOIN_SOURCE_GROUP = 46
+_MCAST_LEAVE_SOURCE_GROUP = 47
 _SO_ATTACH_FILTER = 26
 _DEFAULT_MEMBERSHIPS = 20
 
@@ -58,14 +60,7 @@ class Memberships:
         for position, (group, source) in enumerate(groups):
             if position % most == 0:
                 self._sockets.append(_deaf_socket())
-            address = _group_request(index, group)
-            option = _MCAST_JOIN_GROUP
-            if source is not None:
-                option, address = _MCAST_JOIN_SOURCE_GROUP, address + _socket_address(source)
-            try:
-                self._sockets[-1].setsockopt(socket.IPPROTO_IP, option, address)
-            except OSError as error:
-                raise OSError(error.errno, f"join group {group}") from error
+            join(self._sockets[-1], index, group, source)
 
     def _own_port(self, address: str, port: int) -> None:
         held = _deaf_socket()
@@ -74,6 +69,38 @@ class Memberships:
             held.bind((address, port))
         except OSError as error:
             raise OSError(error.errno, f"bind UDP port {port}") from error
+
+
+def join(member: socket.socket, index: int, group: str, source: str | None = None) -> None:
+    """Make a socket a member of a group, of all its sources or of one.
+
+    Args:
+        member: a UDP socket.
+        index: of the interface; 0: by routing.
+        group: IPv4.
+        source: SSM source, or None.
+
+    Raises:
+        OSError: the system refused, with which group.
+    """
+    if source is None:
+        _ask(member, _MCAST_JOIN_GROUP, _group_request(index, group), f"join group {group}")
+    else:
+        request = _group_request(index, group) + _socket_address(source)
+        _ask(member, _MCAST_JOIN_SOURCE_GROUP, request, f"join group {group} of source {source}")
+
+
+def leave(member: socket.socket, index: int, group: str, source: str | None = None) -> None:
+    """The opposite of join(), with the same arguments.
+
+    Raises:
+        OSError: it was no member.
+    """
+    if source is None:
+        _ask(member, _MCAST_LEAVE_GROUP, _group_request(index, group), f"leave group {group}")
+    else:
+        request = _group_request(index, group) + _socket_address(source)
+        _ask(member, _MCAST_LEAVE_SOURCE_GROUP, request, f"leave group {group} of source {source}")
 
 
 def memberships_per_socket() -> int:
@@ -90,6 +117,13 @@ def _deaf_socket() -> socket.socket:
     program = struct.pack("HL", 1, ctypes.addressof(keep_nothing))  # copied by the kernel at once
     held.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
     return held
+
+
+def _ask(member: socket.socket, option: int, request: bytes, what: str) -> None:
+    try:
+        member.setsockopt(socket.IPPROTO_IP, option, request)
+    except OSError as error:
+        raise OSError(error.errno, what) from error
 
 
 def _socket_address(address: str) -> bytes:

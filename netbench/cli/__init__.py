@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from netbench.cli import analyze, capture, environments, inspect, receive, report, run, send
+from netbench.cli import analyze, capture, environments, inspect, multicast, receive, report, run, send
 from netbench.errors import ExitCode, NetbenchError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("environments")(environments.environments)
 app.command("inspect")(inspect.inspect)
 app.command("send")(send.send)
 app.command("receive")(receive.receive)
+app.command("multicast")(multicast.multicast)
 app.command("capture")(capture.capture)
 app.command("analyze")(analyze.analyze)
 app.command("report")(report.report)
