@@ -25,6 +25,7 @@ from netbench.environments.base import BuiltEnvironment, Environment
 from netbench.errors import CannotRunError, NetbenchError
 from netbench.facts import counters
 from netbench.metrics.floor import build_floor
+from netbench.metrics.packet_log import PacketLogFolder
 from netbench.place_facts import ask_for_facts, told_facts
 from netbench.protocol import FloorJob
 from netbench.result import store
@@ -60,7 +61,9 @@ class Standing:
     built: BuiltEnvironment
 
 
-def run(plan: Plan, directory: Path, observer: Observer, *, host: Facts, command: str = "") -> Run:
+def run(
+    plan: Plan, directory: Path, observer: Observer, *, host: Facts, command: str = "", packet_logs: PacketLogFolder | None = None
+) -> Run:
     """Measure a plan and save run.json into a directory.
 
     The process must have entered the lab (netbench.environments.lab), which it has to do while it is of one thread: before numpy is
@@ -72,6 +75,7 @@ def run(plan: Plan, directory: Path, observer: Observer, *, host: Facts, command
         observer: told what is going on.
         host: facts of this host, read before the lab was entered.
         command: the command line, for the record.
+        packet_logs: where the packet logs of every trial go, or None.
 
     Returns:
         The run, judged; its status is "interrupted" when Ctrl-C ended it.
@@ -105,7 +109,7 @@ def run(plan: Plan, directory: Path, observer: Observer, *, host: Facts, command
             observer.step("measuring the floor")
             current = current.model_copy(update={"floor": _floor(standing[0])})
             for item, profile, sample in _schedule(plan, standing):
-                trial = _trial(plan, profile, item, sample, observer)
+                trial = _trial(plan, profile, item, sample, observer, packet_logs)
                 current = current.model_copy(update={"trials": [*current.trials, trial]})
                 store.save(current, path)
                 if trial.status == "interrupted":
@@ -215,12 +219,14 @@ def _schedule(plan: Plan, standing: Sequence[Standing]) -> Iterator[tuple[Standi
                 yield item, profile, sample
 
 
-def _trial(plan: Plan, profile: Profile, item: Standing, sample: int, observer: Observer) -> Trial:
+def _trial(
+    plan: Plan, profile: Profile, item: Standing, sample: int, observer: Observer, packet_logs: PacketLogFolder | None
+) -> Trial:
     """One trial, whatever becomes of it: a refusal or Ctrl-C makes a trial without numbers, with the reason."""
     observer.trial_started(item.plan.label, profile.name, sample)
     started_at = _now()
     try:
-        trial = run_trial(plan, profile, item.plan.label, item.built, sample=sample, started_at=started_at)
+        trial = run_trial(plan, profile, item.plan.label, item.built, sample=sample, started_at=started_at, packet_logs=packet_logs)
     except (NetbenchError, KeyboardInterrupt) as error:
         interrupted = isinstance(error, KeyboardInterrupt)
         reason = "stopped by the user before it was over" if isinstance(error, KeyboardInterrupt) else _in_one_sentence(error)

@@ -8,12 +8,12 @@ from ipaddress import IPv4Address
 
 from netbench.environments.base import BuiltEnvironment, Site
 from netbench.errors import UsageError
+from netbench.metrics.packet_log import MOST_LOGGED_PACKETS
 from netbench.protocol import Faults, ReceiveJob, SendJob, StreamSpec
 from netbench.result.plan import Plan, Profile
 
 PROOF_DURATION_S = 0.5
 _SERIES_NS = 100_000_000
-_MOST_LOGGED_PACKETS = 4_000_000
 _RECEIVE_BUFFER_BYTES = 64 << 20  # asked for; an ordinary user gets rmem_max of it
 
 
@@ -35,8 +35,24 @@ class TrialJobs:
     proving_unsupported: bool
 
 
-def trial_jobs(plan: Plan, profile: Profile, built: BuiltEnvironment, session: int, faults: Faults | None = None) -> TrialJobs:
+def trial_jobs(
+    plan: Plan,
+    profile: Profile,
+    built: BuiltEnvironment,
+    session: int,
+    faults: Faults | None = None,
+    *,
+    keep_log: bool = False,
+) -> TrialJobs:
     """What each agent has to do.
+
+    Args:
+        plan: thresholds, duration, backend, how the sender sends.
+        profile: the traffic.
+        built: where.
+        session: that the probes carry.
+        faults: that the sender makes.
+        keep_log: every receiver keeps a packet log, as long as there is room; else only where a tap is there to compare with.
 
     Raises:
         UsageError: the profile does not fit the environment, with what to change.
@@ -76,13 +92,20 @@ def trial_jobs(plan: Plan, profile: Profile, built: BuiltEnvironment, session: i
         media_rate_bps=profile.bits_per_second,
         error_iat_ns=round(plan.thresholds.iat_error_ms * 1e6),
         series_ns=_SERIES_NS,
-        log_capacity=logged if built.tap is not None and logged <= _MOST_LOGGED_PACKETS else 0,
+        log_capacity=_log_capacity(logged, keep_log, built.tap is not None),
     )
     listens = streams if multicast else tuple(StreamSpec(spec.stream, "0.0.0.0", spec.port) for spec in streams)
     take_part = replace(watch, listens=listens, backend=plan.backend, join=True, receive_buffer_bytes=_RECEIVE_BUFFER_BYTES)
     receive = tuple((site, replace(take_part, interface=site.interface)) for site in receivers)
     tap = None if built.tap is None else (built.tap, replace(watch, interface=built.tap.interface))
     return TrialJobs(send, receive, tap, profile.streams, duration_s, proving_unsupported)
+
+
+def _log_capacity(packets: int, keep: bool, tapped: bool) -> int:
+    """Two points are compared whole or not at all; a log that is kept for its own sake may be full."""
+    if keep:
+        return min(packets, MOST_LOGGED_PACKETS)
+    return packets if tapped and packets <= MOST_LOGGED_PACKETS else 0
 
 
 def group_streams(profile: Profile) -> tuple[StreamSpec, ...]:

@@ -12,6 +12,7 @@ from netbench.environments.base import BuiltEnvironment, Site
 from netbench.facts.drop_reasons import DropReasons
 from netbench.facts.reading import Unreadable
 from netbench.metrics.inputs import SiteResult, TrialInputs
+from netbench.metrics.packet_log import PacketLogFolder
 from netbench.metrics.trial import build_trial
 from netbench.protocol import Faults
 from netbench.result.plan import Plan, Profile
@@ -30,6 +31,7 @@ def run_trial(
     sample: int,
     started_at: str,
     faults: Faults | None = None,
+    packet_logs: PacketLogFolder | None = None,
 ) -> Trial:
     """Measure one profile in one environment.
 
@@ -41,12 +43,13 @@ def run_trial(
         sample: number of the sample, from 1.
         started_at: ISO 8601.
         faults: exact faults that the sender makes, to prove the receivers.
+        packet_logs: where every site's packet log goes, or None.
 
     Raises:
         NetbenchError: an agent could not do its job, in its own words.
     """
     session = secrets.randbelow(2**32 - 1) + 1
-    jobs = trial_jobs(plan, profile, built, session, faults)
+    jobs = trial_jobs(plan, profile, built, session, faults, keep_log=packet_logs is not None)
     if plan.omit_s:
         _warm_up(plan, jobs, built)
     with ExitStack() as stack:
@@ -68,26 +71,41 @@ def run_trial(
             agent.stop()
         delivered = tuple(_delivered(site, agent) for site, agent in receivers)
         at_tap = _delivered(built.tap, tap) if built.tap is not None and tap is not None else None
-        return build_trial(
-            TrialInputs(
-                environment=label,
-                profile=profile,
-                thresholds=plan.thresholds,
-                sample=sample,
-                started_at=started_at,
-                duration_s=jobs.duration_s,
-                planned_packets=jobs.send.packets,
-                sender=_site_result(built.sender, sent),
-                receivers=delivered,
-                tap=at_tap,
-                parent_interface=built.parent_interface,
-                multicast_unsupported=built.multicast_unsupported,
-                method=plan.method,
-                kernel=kernel.read(),
-                kernel_absent=kernel.absent,
-                destinations={spec.stream: (spec.destination, spec.port) for spec in jobs.send.streams},
-            )
+        inputs = TrialInputs(
+            environment=label,
+            profile=profile,
+            thresholds=plan.thresholds,
+            sample=sample,
+            started_at=started_at,
+            duration_s=jobs.duration_s,
+            planned_packets=jobs.send.packets,
+            sender=_site_result(built.sender, sent),
+            receivers=delivered,
+            tap=at_tap,
+            parent_interface=built.parent_interface,
+            multicast_unsupported=built.multicast_unsupported,
+            method=plan.method,
+            kernel=kernel.read(),
+            kernel_absent=kernel.absent,
+            destinations={spec.stream: (spec.destination, spec.port) for spec in jobs.send.streams},
         )
+    if packet_logs is not None:
+        _write_logs(packet_logs, inputs)
+    return build_trial(inputs)
+
+
+def _write_logs(folder: PacketLogFolder, inputs: TrialInputs) -> None:
+    """One file a site."""
+    for result in [*inputs.receivers, *([inputs.tap] if inputs.tap is not None else [])]:
+        about: dict[str, str | int] = {
+            "environment": inputs.environment,
+            "profile": inputs.profile.name,
+            "sample": inputs.sample,
+            "started_at": inputs.started_at,
+            "overflow_packets": result.raw["totals"]["log_overflow"],
+        }
+        name = f"{inputs.environment}_{inputs.profile.name}_{inputs.sample}_{result.site}"
+        folder.write(name, result.site, result.log or b"", about)
 
 
 class _KernelDrops:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json as json_text
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
@@ -48,12 +51,16 @@ def receive(
     media_rate: Annotated[
         str, typer.Option("--media-rate", metavar="RATE", help="Media rate of a stream for MDI's delay factor, e.g. 10M.")
     ] = "0",
+    packet_log: Annotated[
+        Path | None, typer.Option("--packet-log", metavar="DIR", help="Every packet as a row of Parquet files in DIR (DuckDB).")
+    ] = None,
     json: Annotated[bool, typer.Option("-J", "--json", help="Print a trial's records instead of the table.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No live table; only the result.")] = False,
 ) -> int:
     """Join groups or listen on ports, measure what arrives, until -t or Ctrl-C."""
-    from netbench.by_hand import run_by_hand
+    from netbench.by_hand import run_with_log
     from netbench.cli.options import DEFAULT_PORT, duration_s, stream_specs
+    from netbench.metrics.packet_log import MOST_LOGGED_PACKETS, PacketLogFolder
     from netbench.metrics.passive import passive_reception
     from netbench.plans.quantities import parse_bitrate
     from netbench.protocol import Decode, ReceiveJob, StreamSpec
@@ -78,6 +85,7 @@ def receive(
     except ValueError as error:
         raise UsageError(str(error)) from error
     listens: tuple[StreamSpec, ...] = stream_specs(named, port or DEFAULT_PORT, streams)
+    folder = PacketLogFolder(packet_log) if packet_log is not None else None
     job = ReceiveJob(
         listens=listens,
         backend=backend,  # type: ignore[arg-type]  # checked above
@@ -90,9 +98,16 @@ def receive(
         media_rate_bps=media_rate_bps,
         series_ns=1_000_000_000,
         stream_windows=True,
+        log_capacity=MOST_LOGGED_PACKETS if folder is not None else 0,
     )
+    started = datetime.now(UTC)
     with ReceiveDisplay(quiet=quiet) as display:
-        raw, interrupted = run_by_hand("the receiver", job, display.ready, display.progress)
+        raw, log, interrupted = run_with_log("the receiver", job, display.ready, display.progress)
+    if folder is not None:
+        overflow = raw["totals"]["log_overflow"]
+        about = {"started_at": started.isoformat(timespec="milliseconds"), "overflow_packets": overflow}
+        path = folder.write(f"receive_{started:%Y%m%dT%H%M%S%f}Z", "receiver", log, about)
+        print(f"Wrote {path}" + (f"; {overflow} later packets are not in it: it was full" if overflow else ""), file=sys.stderr)
     reception = passive_reception(raw, media_rate_bps=media_rate_bps or None)
     if json:
         typer.echo(json_text.dumps(reception.model_dump(mode="json"), indent=1))

@@ -43,6 +43,9 @@ def run(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Where run.json and the report go.")
     ] = DEFAULT_OUTPUT,
+    packet_log: Annotated[
+        Path | None, typer.Option("--packet-log", metavar="DIR", help="Every packet as a row of Parquet files in DIR (DuckDB).")
+    ] = None,
     json: Annotated[bool, typer.Option("-J", "--json", help="Print run.json instead of the tables.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress; only the verdicts.")] = False,
 ) -> int:
@@ -68,13 +71,16 @@ def run(
     host = host_facts()
     lab.enter()  # while this process has one thread: numpy, which the rest imports, starts more
     from netbench.compare.verdict import exit_code
+    from netbench.metrics.packet_log import PacketLogFolder
     from netbench.report import write_reports
     from netbench.report.progress import RunProgress
     from netbench.report.terminal import print_run
     from netbench.runner import run as measure
 
+    logs = PacketLogFolder(packet_log) if packet_log is not None else None
+    command = " ".join(["netbench", *sys.argv[1:]])
     with RunProgress(quiet=quiet or json) as progress:
-        result = measure(selected, output, progress, host=host, command=" ".join(["netbench", *sys.argv[1:]]))
+        result = measure(selected, output, progress, host=host, command=command, packet_logs=logs)
     files = write_reports(result, output)
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")
