@@ -7,6 +7,7 @@ PYTHON = $(shell for python in /usr/bin/python3 python3; do \
 RUN_FLAGS ?=
 PYTEST_FLAGS ?=
 FUZZ_SECONDS ?= 20
+SOAK_SECONDS ?= 600
 
 BIN := .venv/bin
 # Absolute: meson and ninja are called by name, and ordinary users have no other of them.
@@ -21,7 +22,7 @@ PYTHON_FILES := netbench tests benchmarks
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-test run test lint format test-c test-python fuzz bench clean lock system-run system-test
+.PHONY: help setup setup-test run test lint format test-c test-python fuzz soak bench clean lock system-run system-test
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -67,6 +68,9 @@ fuzz: setup-test ## libFuzzer on every decoder; FUZZ_SECONDS=20 each
 			>build/fuzz/$$name.log 2>&1 || { tail -n 60 build/fuzz/$$name.log; exit 1; }; \
 		echo "$$name: $$(sed -n 's/^stat::number_of_executed_units: *//p' build/fuzz/$$name.log) inputs in $(FUZZ_SECONDS) s, nothing found"; \
 	done
+
+soak: setup-test ## 20 000 packets a second over 500 groups: memory flat, books balanced; SOAK_SECONDS=600
+	SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/python -P -m pytest tests/integration/test_soak.py
 
 clean: ## remove what the targets above made, except reports
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

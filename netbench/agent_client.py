@@ -96,6 +96,11 @@ class AgentClient:
         return self._wait_for("result", timeout_s)
 
     @property
+    def process_id(self) -> int:
+        """Of the agent, where what stands before its command line (Site.enter) replaces itself by it, as `ip netns exec` does."""
+        return self._process.pid
+
+    @property
     def packet_log(self) -> bytes:
         """The packet log, complete once result() returned: entries of 16 bytes (struct nb_log_entry)."""
         return bytes(self._log)
