@@ -1,0 +1,116 @@
+"""How an agent talks: commands heard, events told, work done in a thread of its own. Standard library only."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+import threading
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+PROGRESS_INTERVAL_S = 1.0
+EXIT_STATUS_ORPHANED = 3
+
+_LOG_CHUNK_ENTRIES = 200_000
+_LOG_ENTRY_BYTES = 16
+
+
+class Commands:
+    """The words that follow the job on standard input, and its end."""
+
+    def __init__(self) -> None:
+        self.started = threading.Event()
+        self._stopped = False
+        self._on_stop: Callable[[], None] | None = None
+        self._lock = threading.Lock()
+
+    def listen(self) -> None:
+        """Read commands in a thread. When standard input closes, the process ends at once, whatever it is doing."""
+        threading.Thread(target=self._read, name="commands", daemon=True).start()
+
+    def on_stop(self, stop: Callable[[], None]) -> None:
+        """Call `stop` when told to stop; at once when that was said already."""
+        with self._lock:
+            self._on_stop = stop
+            if self._stopped:
+                stop()
+
+    @property
+    def stopped(self) -> bool:
+        """`stop` was said."""
+        return self._stopped
+
+    def _read(self) -> None:
+        for line in sys.stdin:
+            word = line.strip()
+            if word == "start":
+                self.started.set()
+            elif word == "stop":
+                with self._lock:
+                    self._stopped = True
+                    if self._on_stop is not None:
+                        self._on_stop()
+                self.started.set()
+        os._exit(EXIT_STATUS_ORPHANED)
+
+
+def emit(event: str, data: dict[str, Any] | None = None) -> None:
+    """One event on standard output."""
+    line = {"event": event} if data is None else {"event": event, "data": data}
+    sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+
+
+def work(run: Callable[[], None], progress: Callable[[], dict[str, Any]]) -> None:
+    """Run in a thread, tell the progress from this one; errors of the thread are raised here."""
+    failures: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            run()
+        except BaseException as error:
+            failures.append(error)
+
+    worker = threading.Thread(target=guarded, name="work", daemon=True)
+    worker.start()
+    while True:
+        worker.join(PROGRESS_INTERVAL_S)
+        if not worker.is_alive():
+            break
+        emit("progress", progress())
+    if failures:
+        raise failures[0]
+
+
+def emit_log(log: bytes) -> None:
+    """A packet log, in pieces."""
+    step = _LOG_CHUNK_ENTRIES * _LOG_ENTRY_BYTES
+    for start in range(0, len(log), step):
+        chunk = log[start : start + step]
+        packed = base64.b64encode(zlib.compress(chunk, 1)).decode("ascii")
+        emit("packet_log", {"entries": len(chunk) // _LOG_ENTRY_BYTES, "zlib_base64": packed})
+
+
+class Counters:
+    """Every counter of this place, before and after."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._wanted = wanted
+        self._before = self._read()
+
+    def read_again(self) -> dict[str, Any]:
+        """Both readings, as a result holds them."""
+        after = self._read()
+        absent = {**self._before.get("absent", {}), **after.get("absent", {})}
+        return {"before": self._before.get("values", {}), "after": after.get("values", {}), "absent": absent}
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        if not self._wanted:
+            return {}
+        from netbench.facts import counters
+
+        reading = counters.read()
+        return {"values": reading.values, "absent": reading.absent}
