@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json as json_text
 import os
+import sys
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
@@ -47,6 +49,10 @@ def analyze(
         typer.Option("--tap", metavar="FILE", help="The same traffic captured nearer to the sender: tells what lies between."),
     ] = None,
     same_clock: Annotated[bool, typer.Option("--same-clock", help="With --tap: one clock stamped both captures.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Also write reception.json, index.html and summary.md there."),
+    ] = None,
     json: Annotated[bool, typer.Option("-J", "--json", help="Print the records instead of the table.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress; only the result.")] = False,
 ) -> int:
@@ -57,6 +63,8 @@ def analyze(
     from netbench.plans.quantities import parse_bitrate
     from netbench.protocol import AnalyzeJob, Decode, StreamSpec
     from netbench.report.file_display import FileDisplay
+    from netbench.report.reception_files import make_directory, write_reception_reports
+    from netbench.report.reception_view import ReceptionReport
 
     for path in (*files, *(tap or [])):
         _check(path)
@@ -69,6 +77,9 @@ def analyze(
     listens: tuple[StreamSpec, ...] = (StreamSpec(1, "0.0.0.0", port),) if port else ()
     if group:
         listens = stream_specs(group, port or 0, 1)
+
+    if output is not None:
+        make_directory(output)
 
     def job(paths: list[str], log: bool) -> AnalyzeJob:
         return AnalyzeJob(
@@ -101,13 +112,31 @@ def analyze(
         absent = {key: reason for key, reason in absent.items() if key != "tap"} | ({"tap": points[2]} if points[2] else {})
     reception = reception.model_copy(update={"receiver": "file", "absent": absent, "tap": points[0] if points else None})
     books = [*(first["files"] if tap else []), *second["files"]]
+    left_out = second["capture"]["left_out_files"] + (first["capture"]["left_out_files"] if tap else 0)
+    document, written = _document(reception, second, first if tap else None, points), []
+    if output is not None:
+        written = write_reception_reports(
+            ReceptionReport(
+                reception,
+                document,
+                " ".join(["netbench", *sys.argv[1:]]),
+                interrupted,
+                books,
+                left_out,
+                points[1] if points else None,
+                (points[2] or "") if points else "",
+            ),
+            output,
+        )
     if json:
-        typer.echo(json_text.dumps(_document(reception, second, first if tap else None, points), indent=1))
+        typer.echo(json_text.dumps(document, indent=1))
     else:
-        display.print_files(books, second["capture"]["left_out_files"] + (first["capture"]["left_out_files"] if tap else 0))
+        display.print_files(books, left_out)
         display.print_result(reception)
         if points is not None:
             display.print_points(*points)
+        if written:
+            display.print_written(written)
     if interrupted:
         return ExitCode.INTERRUPTED
     nothing = reception.received is None or reception.received.packets == 0

@@ -54,6 +54,10 @@ def receive(
     packet_log: Annotated[
         Path | None, typer.Option("--packet-log", metavar="DIR", help="Every packet as a row of Parquet files in DIR (DuckDB).")
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Also write reception.json, index.html and summary.md there."),
+    ] = None,
     json: Annotated[bool, typer.Option("-J", "--json", help="Print a trial's records instead of the table.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No live table; only the result.")] = False,
 ) -> int:
@@ -65,6 +69,8 @@ def receive(
     from netbench.plans.quantities import parse_bitrate
     from netbench.protocol import Decode, ReceiveJob, StreamSpec
     from netbench.report.live import ReceiveDisplay
+    from netbench.report.reception_files import make_directory, write_reception_reports
+    from netbench.report.reception_view import ReceptionReport
 
     named = [f"0.0.0.0{text}" if text.startswith(":") else text for text in [*(targets or []), *(group or [])]]
     if not named:
@@ -101,6 +107,8 @@ def receive(
         log_capacity=MOST_LOGGED_PACKETS if folder is not None else 0,
     )
     started = datetime.now(UTC)
+    if output is not None:
+        make_directory(output)
     with ReceiveDisplay(quiet=quiet) as display:
         raw, log, interrupted = run_with_log("the receiver", job, display.ready, display.progress)
     if folder is not None:
@@ -109,11 +117,18 @@ def receive(
         path = folder.write(f"receive_{started:%Y%m%dT%H%M%S%f}Z", "receiver", log, about)
         print(f"Wrote {path}" + (f"; {overflow} later packets are not in it: it was full" if overflow else ""), file=sys.stderr)
     reception = passive_reception(raw, media_rate_bps=media_rate_bps or None)
+    document, written = reception.model_dump(mode="json"), []
+    early = interrupted and bool(seconds)
+    if output is not None:
+        command = " ".join(["netbench", *sys.argv[1:]])
+        written = write_reception_reports(ReceptionReport(reception, document, command, early), output)
     if json:
-        typer.echo(json_text.dumps(reception.model_dump(mode="json"), indent=1))
+        typer.echo(json_text.dumps(document, indent=1))
     else:
         display.print_result(reception)
+        if written:
+            display.print_written(written)
     nothing = reception.received is None or reception.received.packets == 0
     if nothing:
         return ExitCode.INCONCLUSIVE
-    return ExitCode.INTERRUPTED if interrupted and seconds else ExitCode.PASS
+    return ExitCode.INTERRUPTED if early else ExitCode.PASS

@@ -34,8 +34,8 @@ class FileDisplay(ReceiveDisplay):
         """One line a file: what it holds; below it, what is to be known of it."""
         page = self._result
         for file in files:
-            page.prose(f"{file['path']}: {_contents(file)}", hanging=2)
-            for sentence in _remarks(file):
+            page.prose(f"{file['path']}: {file_contents(file)}", hanging=2)
+            for sentence in file_remarks(file):
                 page.prose(sentence, indent=2, hanging=2)
         if left_out:
             page.prose(f"{format.plural(left_out, 'file')} of the directories left out: no capture files.", style="dim")
@@ -81,7 +81,7 @@ def _distribution(found: Distribution | None, reason: str | None) -> str:
     return ", ".join(f"{name} {format.duration_us(value)}" for name, value in figures)
 
 
-def _contents(file: Mapping[str, Any]) -> str:
+def file_contents(file: Mapping[str, Any]) -> str:
     """Packets, and how many of them were not used, by reason."""
     parts = [f"{format.plural(int(file['records']), 'packet')}, {format.plural(int(file['datagrams']), 'UDP datagram')} used"]
     reasons = (
@@ -98,7 +98,7 @@ def _contents(file: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _remarks(file: Mapping[str, Any]) -> list[str]:
+def file_remarks(file: Mapping[str, Any]) -> list[str]:
     """What is to be known of a file before its numbers are believed."""
 
     def number(key: str) -> str:

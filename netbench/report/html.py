@@ -9,14 +9,16 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netbench.report.definitions import DEFINITIONS
 from netbench.report.palette import css_variables
-from netbench.report.plots import draw_plots
+from netbench.report.plots import Plot, draw_plots
 from netbench.report.view import View
+from netbench.report.view.series import TimeSeries
 from netbench.report.words import HYPOTHESES
 
 if TYPE_CHECKING:
@@ -29,7 +31,19 @@ _BREAKABLE = re.compile(r"([:,=_./])")
 
 
 def render(view: View) -> str:
-    """The whole page as text."""
+    """The whole page of a run as text."""
+    return render_page("report.html.j2", view, view.figures.series, draw_plots(view.figures))
+
+
+def render_page(template: str, view: Any, series: Sequence[TimeSeries], plots: Sequence[Plot]) -> str:
+    """A page as text.
+
+    Args:
+        template: its name.
+        view: what the template shows.
+        series: for the charts over time; scripts are put in only where there are some.
+        plots: drawn, or with the reason why not.
+    """
     import jinja2
     from markupsafe import Markup
 
@@ -42,16 +56,16 @@ def render(view: View) -> str:
         extensions=["jinja2.ext.do"],
     )
     environment.filters["breakable"] = _breakable
-    scripts = [_read(_UPLOT / "uPlot.iife.min.js"), _read(_TEMPLATES / "series.js")] if view.figures.series else []
-    return environment.get_template("report.html.j2").render(
+    scripts = [_read(_UPLOT / "uPlot.iife.min.js"), _read(_TEMPLATES / "series.js")] if series else []
+    return environment.get_template(template).render(
         view=view,
-        plots=[(plot, Markup(plot.svg) if plot.svg else None) for plot in draw_plots(view.figures)],
+        plots=[(plot, Markup(plot.svg) if plot.svg else None) for plot in plots],
         hypotheses=HYPOTHESES,
         definitions=DEFINITIONS,
         styles=Markup(_styles()),
         scripts=[Markup(script) for script in scripts],
         script_policy=" ".join(map(_hash_source, scripts)) or "'none'",
-        series=Markup(_json_for_script([asdict(item) for item in view.figures.series])),
+        series=Markup(_json_for_script([asdict(item) for item in series])),
     )
 
 

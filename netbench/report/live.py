@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -156,6 +157,12 @@ class ReceiveDisplay(_Display):
             page.prose(f"{name:<10}{text if text is not None else _why(reception, key)}", hanging=10)
         for drop in reception.drops:
             page.prose(f"{'Dropped':<10}{format.count(drop.packets)} in {drop.layer}: {drop.evidence}", hanging=10)
+
+    def print_written(self, paths: Iterable[Path]) -> None:
+        """Where the report is."""
+        self._result.gap()
+        for path in paths:
+            self._result.line(Text.assemble(("Wrote  ", "dim"), str(path)))
 
     def _streams(self, streams: list[Mapping[str, Any]]) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")

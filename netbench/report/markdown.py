@@ -25,34 +25,34 @@ def render(view: View, page: str | None = None) -> str:
 
 
 def _lines(view: View, page: str | None) -> Iterator[str]:
-    yield f"## {_text(view.headline)}"
+    yield f"## {escaped(view.headline)}"
     yield ""
-    yield _text(view.subtitle)
+    yield escaped(view.subtitle)
     yield ""
     for banner in view.banners:
-        yield f"> ⚠️ {_text(banner.text)}"
+        yield f"> ⚠️ {escaped(banner.text)}"
         yield ""
     yield from _verdicts(view)
     yield from _explanations(view)
     if view.limits:
         yield "**What this run cannot show**"
         yield ""
-        yield from (f"- {_text(limit)}" for limit in view.limits)
+        yield from (f"- {escaped(limit)}" for limit in view.limits)
         yield ""
     yield "### Key figures"
     yield ""
-    yield from _table(
+    yield from table(
         ["environment", "profile", "trials", "lost (at 95 %)", "IAT p50", "IAT p99", "distortion p99", "delivery p99", "MDI"],
         (
             [
-                _text(row.environment),
-                _text(row.profile),
-                *map(_cell, (row.trials, row.loss, row.iat_p50, row.iat_p99, row.distortion, row.delivery_p99, row.mdi)),
+                escaped(row.environment),
+                escaped(row.profile),
+                *map(cell_text, (row.trials, row.loss, row.iat_p50, row.iat_p99, row.distortion, row.delivery_p99, row.mdi)),
             ]
             for row in view.measures
         ),
     )
-    yield f"**Floor.** {_text(view.floor_sentence)}"
+    yield f"**Floor.** {escaped(view.floor_sentence)}"
     yield ""
     if page:
         yield f"The whole report, with plots, is in `{page}` beside this file; every number is in `run.json`."
@@ -61,7 +61,7 @@ def _lines(view: View, page: str | None) -> Iterator[str]:
 
 
 def _verdicts(view: View) -> Iterator[str]:
-    yield from _table(
+    yield from table(
         [
             "environment",
             "verdict",
@@ -73,9 +73,9 @@ def _verdicts(view: View) -> Iterator[str]:
         ],
         (
             [
-                f"**{_text(row.environment)}**",
+                f"**{escaped(row.environment)}**",
                 f"{row.look.emoji} {row.look.word}",
-                *map(_cell, (row.loss, row.distortion, row.delivery, row.iat)),
+                *map(cell_text, (row.loss, row.distortion, row.delivery, row.iat)),
                 *(f"{item.look.emoji} {item.look.word}" for item in row.hypotheses),
             ]
             for row in view.verdicts
@@ -85,11 +85,11 @@ def _verdicts(view: View) -> Iterator[str]:
 
 def _explanations(view: View) -> Iterator[str]:
     for row in view.verdicts:
-        yield f"- {row.look.emoji} **{_text(row.environment)}**: {_text(row.sentence)}"
+        yield f"- {row.look.emoji} **{escaped(row.environment)}**: {escaped(row.sentence)}"
         for cause in row.causes:
-            yield f"  - Cause: {_text(cause)}"
+            yield f"  - Cause: {escaped(cause)}"
         for remedy in row.remedies:
-            yield f"  - Remedy: {_text(remedy.sentence)}{' ' + _code(remedy.command) if remedy.command else ''}"
+            yield f"  - Remedy: {escaped(remedy.sentence)}{' ' + _code(remedy.command) if remedy.command else ''}"
     yield ""
 
 
@@ -97,15 +97,15 @@ def _details(view: View) -> Iterator[str]:
     several = any(row.is_other_receiver for row in view.trials)
     yield "<details><summary>Trials, plan, machine, what is absent</summary>"
     yield ""
-    yield from _table(
+    yield from table(
         ["environment", "profile", "sample", "status", "sent", "received", "lost", "IAT p99"],
         (
             [
-                _text(row.environment + (f" ({row.receiver})" if several and row.receiver else "")),
-                _text(row.profile),
+                escaped(row.environment + (f" ({row.receiver})" if several and row.receiver else "")),
+                escaped(row.profile),
                 str(row.sample),
-                row.status + (f": {_text(row.reason)}" if row.reason else ""),
-                *map(_cell, (row.sent, row.received, row.lost, row.iat_p99)),
+                row.status + (f": {escaped(row.reason)}" if row.reason else ""),
+                *map(cell_text, (row.sent, row.received, row.lost, row.iat_p99)),
             ]
             for row in view.trials[:LARGEST_NUMBER_OF_TRIALS]
         ),
@@ -117,13 +117,13 @@ def _details(view: View) -> Iterator[str]:
     for title, rows in (("Plan", view.plan), ("Thresholds", view.thresholds), ("Floor", view.floor), ("Measured by", view.method)):
         yield f"**{title}**"
         yield ""
-        yield from (_fact(row) for row in rows)
+        yield from (fact(row) for row in rows)
         yield ""
     shown = {item.footnote for item in _cells(view) if item.footnote is not None}
     if shown:
         yield "**Absent**"
         yield ""
-        yield from (f"- {format.ABSENT}{note.number}: {_text(note.reason)}" for note in view.footnotes if note.number in shown)
+        yield from (f"- {format.ABSENT}{note.number}: {escaped(note.reason)}" for note in view.footnotes if note.number in shown)
         yield ""
     yield "</details>"
 
@@ -138,11 +138,13 @@ def _cells(view: View) -> Iterator[Cell]:
     yield from (row.value for row in (*view.plan, *view.thresholds, *view.floor, *view.method))
 
 
-def _fact(row: KeyValue) -> str:
-    return f"- {_text(row.key)}: {_cell(row.value)}"
+def fact(row: KeyValue) -> str:
+    """One fact as an item of a list."""
+    return f"- {escaped(row.key)}: {cell_text(row.value)}"
 
 
-def _table(heads: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
+def table(heads: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
+    """The lines of a table, and the empty one after it."""
     yield "| " + " | ".join(heads) + " |"
     yield "|" + "---|" * len(heads)
     for row in rows:
@@ -150,13 +152,14 @@ def _table(heads: list[str], rows: Iterable[list[str]]) -> Iterator[str]:
     yield ""
 
 
-def _cell(item: Cell) -> str:
+def cell_text(item: Cell) -> str:
+    """A figure, or the dash with the number of its reason."""
     if item.footnote is not None:
         return f"{item.text}<sup>{item.footnote}</sup>"
-    return _text(item.text) + (f" <sub>{_text(item.note)}</sub>" if item.note else "")
+    return escaped(item.text) + (f" <sub>{escaped(item.note)}</sub>" if item.note else "")
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
     """Text on one line that stays text: no markup, no links, no mentions."""
     one_line = "".join(character if character.isprintable() or character in format.SPACES else " " for character in text)
     return _SPECIAL.sub(r"\\\1", one_line).replace("://", ":\u200b//")

@@ -179,7 +179,7 @@ def _grid_of_panels(panels: list[Panel], draw: Callable[[Axes, Panel], None]) ->
 def _draw_arrival(figures: Figures) -> Figure:
     from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-    smallest = _smallest_share(figures.arrival) / 2
+    smallest = min(_smallest_share(figures.arrival) / 2, 0.05)  # an axis even where all values are the same
     ticks = [
         share
         for share in (1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)

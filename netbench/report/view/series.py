@@ -48,7 +48,7 @@ def build_time_series(run: Run, slots: dict[str, int]) -> list[TimeSeries]:
 
 
 def _time_series(profile: str, sample: int, trials: list[Trial], slots: dict[str, int], budget: int) -> TimeSeries:
-    points = {trial.environment: _rates(trial, budget) for trial in trials}
+    points = {trial.environment: window_rates(trial.series, trial.duration_s, budget) for trial in trials}
     time_s = sorted({start for line in points.values() for start in line})
     return TimeSeries(
         profile,
@@ -66,9 +66,8 @@ def _time_series(profile: str, sample: int, trials: list[Trial], slots: dict[str
     )
 
 
-def _rates(trial: Trial, budget: int) -> dict[float, tuple[float, float | None]]:
+def window_rates(points: list[SeriesPoint], duration_s: float, budget: int) -> dict[float, tuple[float, float | None]]:
     """Start of each window -> (packets per second, largest IAT in ms). The last window is as long as its traffic."""
-    points = trial.series
     window_s = median(after.start_s - before.start_s for before, after in pairwise(points)) if len(points) > 1 else 0.0
     if window_s <= 0:
         return {}
@@ -78,8 +77,8 @@ def _rates(trial: Trial, budget: int) -> dict[float, tuple[float, float | None]]
         group = points[first : first + merged]
         start_s = group[0].start_s
         width_s = window_s * len(group)
-        if first + merged >= len(points) and trial.duration_s > start_s:
-            width_s = min(width_s, trial.duration_s - start_s)
+        if first + merged >= len(points) and duration_s > start_s:
+            width_s = min(width_s, duration_s - start_s)
             if width_s < 0.1 * window_s:
                 continue
         rates[round(start_s, 6)] = (round(sum(point.packets for point in group) / width_s, 1), _largest_iat_ms(group))
