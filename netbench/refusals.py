@@ -6,7 +6,7 @@ import errno
 import os
 from typing import Any
 
-from netbench.protocol import CaptureJob, Job
+from netbench.protocol import CaptureJob, GroupCapacityJob, Job, MembershipJob
 
 _USAGE_ERRNOS = {errno.ENODEV, errno.ENAMETOOLONG, errno.EADDRNOTAVAIL, errno.EMSGSIZE}
 _REMEDIES = {
@@ -23,9 +23,10 @@ _REMEDIES = {
     errno.ENOMEM: "ask for a smaller ring, or raise the memory limit of this place",
 }
 _FILE_USAGE_ERRNOS = {errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
+_CAPTURE_ALONE = "run as root, or give the program the capability: sudo setcap cap_net_raw,cap_net_admin+ep PROGRAM (in a container: --cap-add NET_RAW)"
+_GROUP_REMEDIES = {errno.EPERM: _CAPTURE_ALONE}
 _FILE_REMEDIES = {
-    errno.EPERM: "run as root, or give the program the capability: sudo setcap cap_net_raw,cap_net_admin+ep PROGRAM "
-    "(in a container: --cap-add NET_RAW)",
+    errno.EPERM: _CAPTURE_ALONE,
     errno.EEXIST: "write to another file (-w), or replace it: --force",
     errno.ENOENT: "make its folder first: mkdir -p FOLDER; or write elsewhere: -w FILE",
     errno.ENOTDIR: "write elsewhere: -w FILE",
@@ -46,6 +47,8 @@ def refusal(job: Job, error: OSError) -> dict[str, Any]:
     remedies, usage = _REMEDIES, _USAGE_ERRNOS
     if isinstance(job, CaptureJob):
         remedies, usage = _REMEDIES | _FILE_REMEDIES, _USAGE_ERRNOS | _FILE_USAGE_ERRNOS
+    elif isinstance(job, MembershipJob | GroupCapacityJob):
+        remedies = _REMEDIES | _GROUP_REMEDIES
     remedy = remedies.get(number)
     kind = "usage" if number in usage else "cannot_run"
     return {"kind": kind, "message": f"cannot {message}", "remedy": remedy, "errno": number or None}
