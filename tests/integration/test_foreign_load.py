@@ -32,7 +32,8 @@ def packets_in(sites: Any, step: Any, capture: Path, filter_text: str) -> int:
 
 def dump_to(lab: Any, capture: Path, filter_text: str) -> list[str]:
     capture.parent.chmod(0o777)
-    options = ["-i", lab.interface, "-Z", "root", "-B", "8192", "-w", str(capture), filter_text]
+    # Immediate mode: otherwise libpcap holds a second's worth of packets back, and Ctrl-C loses them.
+    options = ["-i", lab.interface, "-Z", "root", "-B", "8192", "--immediate-mode", "-w", str(capture), filter_text]
     return [*lab.receiver, "tcpdump", *options]
 
 
