@@ -69,6 +69,6 @@ def test_memory_is_flat_in_time(in_private_network: Callable[..., Any]) -> None:
     assert (seen["streams"], seen["sent"]) == (STREAMS, PACKETS)
     kilobytes = seen["kilobytes"]
     assert len(kilobytes) >= 4
-    # 240,000 packets come in between: at 16 bytes each they would show as 3.8 MB. A stream's histograms have up to 72 kB of pages that
+    # 240,000 packets come in between: at 16 bytes each they would show as 3.8 MB. A stream has up to 72 kB of histogram pages that
     # a new value can touch for the first time.
     assert max(kilobytes) - kilobytes[0] < STREAMS * 72
