@@ -52,6 +52,11 @@ def duration_us(microseconds: float) -> str:
     return f"{significant(microseconds / 1e6)}{UNIT_SPACE}s"
 
 
+def signed_duration_us(microseconds: float) -> str:
+    """As duration_us, with a true minus sign."""
+    return (MINUS if microseconds < 0 else "") + duration_us(abs(microseconds))
+
+
 def duration_s(seconds: float) -> str:
     """A length of time that was planned or waited for: `0.5 s`, `2 s`, `1 min 30 s`, `2 h 05 min`."""
     if seconds < 60:

@@ -13,11 +13,6 @@ _NO_REASON = "The record gives no reason."
 _NONE_REORDERED = "no packet was reordered"
 
 
-def us(microseconds: float) -> str:
-    """Microseconds, signed."""
-    return (format.MINUS if microseconds < 0 else "") + format.duration_us(abs(microseconds))
-
-
 def ms(milliseconds: float) -> str:
     """Milliseconds in the unit that fits."""
     return format.duration_us(1e3 * milliseconds)
@@ -93,7 +88,8 @@ def loss_rows(reception: Reception, footnotes: Footnotes) -> list[KeyValue]:
         noticeable += f" ({format.percent(pattern.noticeable_ratio)} of the lost)"
     rows += [
         KeyValue(
-            "Loss periods", Cell(f"{packets(pattern.loss_periods)}, the longest {packets(pattern.longest_loss_packets)} packets")
+            "Loss periods",
+            Cell(f"{packets(pattern.loss_periods)}, the longest of {format.plural(pattern.longest_loss_packets, 'packet')}"),
         ),
         KeyValue("Noticeable losses", Cell(noticeable)),
     ]
@@ -113,7 +109,9 @@ def order_rows(reception: Reception, footnotes: Footnotes) -> list[KeyValue]:
     order, received = reception.sequence, reception.received
     rows = []
     if received is not None and received.replicated_packets is not None:
-        copies = f"{packets(received.duplicate_packets)}, of {packets(received.replicated_packets)} different packets"
+        copies = packets(received.duplicate_packets)
+        if received.duplicate_packets:
+            copies += f", of {format.plural(received.replicated_packets, 'different packet')}"
         rows.append(KeyValue("Duplicates", Cell(copies)))
     if order is None:
         return [*rows, _row("Reordered", None, reception.absent.get("sequence"), footnotes)]
@@ -138,7 +136,7 @@ def delay_rows(reception: Reception, footnotes: Footnotes) -> list[KeyValue]:
         ("Delivery to the application", "delivery_us", reception.delivery_us),
     )
     rows = [
-        _row(key, distribution_text(found, us) if found else None, reception.absent.get(field), footnotes)
+        _row(key, distribution_text(found, format.signed_duration_us) if found else None, reception.absent.get(field), footnotes)
         for key, field, found in named
     ]
     jitter, largest = reception.jitter_ms, reception.jitter_max_ms
@@ -205,5 +203,7 @@ def point_rows(reception: Reception, counts: PointCounts, footnotes: Footnotes) 
         KeyValue("Streams at the first point only", Cell(packets(counts.absent_streams))),
     ]
     for key, field, found in (("Distortion", "distortion_us", tap.distortion_us), ("Transit", "transit_us", tap.transit_us)):
-        rows.append(_row(key, distribution_text(found, us) if found else None, tap.absent.get(field), footnotes))
+        rows.append(
+            _row(key, distribution_text(found, format.signed_duration_us) if found else None, tap.absent.get(field), footnotes)
+        )
     return rows

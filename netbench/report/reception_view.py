@@ -21,7 +21,6 @@ from netbench.report.reception_rows import (
     packets,
     point_rows,
     transport_rows,
-    us,
 )
 from netbench.report.view.cells import Cell, Footnote, Footnotes, KeyValue
 from netbench.report.view.figures import Panel, survival_curve
@@ -115,7 +114,7 @@ def build_reception_view(report: ReceptionReport) -> ReceptionView:
     received = reception.received is not None and reception.received.packets > 0
     iat = reception.iat_us if reception.iat_us and reception.iat_us.histogram else None
     return ReceptionView(
-        headline=headline(reception),
+        headline=_between(report) + headline(reception),
         subtitle=_subtitle(reception),
         notices=_notices(report),
         sections=_sections(report, footnotes) if received else [],
@@ -165,8 +164,19 @@ def headline(reception: Reception) -> str:
     if order:
         parts.append(", ".join(order))
     if reception.iat_us is not None:
-        parts.append(f"inter-arrival p99 {us(reception.iat_us.p99)}, at most {us(reception.iat_us.max)}")
+        parts.append(
+            f"inter-arrival p99 {format.duration_us(reception.iat_us.p99)}, at most {format.duration_us(reception.iat_us.max)}"
+        )
     return "; ".join(parts)
+
+
+def _between(report: ReceptionReport) -> str:
+    """What two points are compared for comes first."""
+    points = report.points
+    if points is None:
+        return ""
+    both = points.lost_between + points.matched
+    return f"{packets(points.lost_between)} of {packets(both)} packets lost between the two points; at the second "
 
 
 def _subtitle(reception: Reception) -> str:
@@ -210,7 +220,7 @@ def _sections(report: ReceptionReport, footnotes: Footnotes) -> list[Section]:
         title = f"MPEG-TS in {format.plural(reception.mpegts.streams, 'stream')}"
         sections.append(Section("mpegts", title, "ETSI TR 101 290", transport_rows(reception.mpegts, footnotes)))
     if report.points is not None:
-        sections.insert(0, Section("points", "Two points", "netbench", point_rows(reception, report.points, footnotes)))
+        sections.insert(1, Section("points", "Two points", "netbench", point_rows(reception, report.points, footnotes)))
     return sections
 
 
@@ -239,8 +249,8 @@ def _stream_row(stream: StreamResult, footnotes: Footnotes) -> StreamRow:
         figure("lost_packets", "lost", None if lost is None else f"{packets(lost)}{share}"),
         Cell(packets(stream.duplicate_packets)),
         figure("lost_packets", "reordered", None if lost is None else packets(stream.reordered_packets)),
-        figure("iat_p99_us", "IAT", None if stream.iat_p99_us is None else us(stream.iat_p99_us)),
-        figure("iat_max_us", "IAT", None if stream.iat_max_us is None else us(stream.iat_max_us)),
+        figure("iat_p99_us", "IAT", None if stream.iat_p99_us is None else format.duration_us(stream.iat_p99_us)),
+        figure("iat_max_us", "IAT", None if stream.iat_max_us is None else format.duration_us(stream.iat_max_us)),
         figure("jitter_ms", "jitter", None if stream.jitter_ms is None else ms(stream.jitter_ms)),
         figure("delay_factor_ms", "DF", None if stream.delay_factor_ms is None else ms(stream.delay_factor_ms)),
         figure("lost_packets", "worst second", missing, "datagrams lost or late, in the worst of the newest 64 s"),

@@ -59,7 +59,10 @@ def describe_environment(record: EnvironmentRecord, slot: int, pools: list[Pool]
         label=record.label,
         slot=slot,
         available=record.available,
-        rows=[*_environment_rows(record), *(row for pool in pools for row in _kernel_rows(pool, footnotes))],
+        rows=[
+            *_environment_rows(record),
+            *(row for pool in pools for row in (*_kernel_rows(pool, footnotes), *_pattern_rows(pool))),
+        ],
         built_by=record.built_by,
         findings=[_finding_row(finding) for finding in sorted(record.findings, key=lambda item: SEVERITIES[item.severity].rank)],
         drops=[row for pool in pools for row in _drop_rows(pool)],
@@ -113,6 +116,30 @@ def _kernel_rows(pool: Pool, footnotes: Footnotes) -> Iterator[KeyValue]:
         yield KeyValue(key, Cell(f"{told}: IPv4 packets that the whole machine dropped meanwhile, copies included (skb:kfree_skb)"))
     elif "counters.kernel" in trial.absent:
         yield KeyValue(key, footnotes.absent(trial.absent["counters.kernel"], f"{pool.environment}, {pool.profile}: drop reasons"))
+
+
+def _pattern_rows(pool: Pool) -> Iterator[KeyValue]:
+    """How the sample that lost most lost, reordered and delayed; nothing where the record does not hold it."""
+    trial = pool.most_lost
+    if trial is None:
+        return
+    pattern, order, ipdv = trial.loss_pattern, trial.sequence, trial.ipdv_us
+    if pattern is not None and pattern.period_packets is not None:
+        close = f"{format.count(pattern.noticeable_packets)} of {format.count(pattern.lost_packets)} losses"
+        told = (
+            f"{format.plural(pattern.loss_periods, 'period')}, the longest of "
+            f"{format.plural(pattern.longest_loss_packets, 'packet')}; "
+            f"{close} at most {format.count(pattern.loss_distance_packets)} sequences after another"
+        )
+        yield KeyValue(f"Loss pattern (RFC 3357), {pool.profile}", Cell(told))
+    if order is not None and order.extent_packets is not None:
+        late = f", late by up to {format.duration_us(1e3 * order.late_ms.max)}" if order.late_ms else ""
+        extent = f"{format.count(order.reordered_packets)} packets, {format.count(round(order.extent_packets.max))} at most behind"
+        yield KeyValue(f"Reordering (RFC 4737), {pool.profile}", Cell(extent + late))
+    if ipdv is not None:
+        figures = (("min", ipdv.min), ("p50", ipdv.p50), ("p99", ipdv.p99), ("max", ipdv.max))
+        told = ", ".join(f"{name} {format.signed_duration_us(value)}" for name, value in figures)
+        yield KeyValue(f"Delay variation (IPDV, RFC 5481), {pool.profile}", Cell(told))
 
 
 def fact_rows(facts: Facts, place: str, footnotes: Footnotes) -> list[KeyValue]:
