@@ -23,7 +23,10 @@ _REMEDIES = {
     errno.ENOMEM: "ask for a smaller ring, or raise the memory limit of this place",
 }
 _FILE_USAGE_ERRNOS = {errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
-_CAPTURE_ALONE = "run as root, or give the program the capability: sudo setcap cap_net_raw,cap_net_admin+ep PROGRAM (in a container: --cap-add NET_RAW)"
+_CAPTURE_ALONE = (
+    "run as root, or give the program the capability: sudo setcap cap_net_raw,cap_net_admin+ep PROGRAM "
+    "(in a container: --cap-add NET_RAW)"
+)
 _GROUP_REMEDIES = {errno.EPERM: _CAPTURE_ALONE}
 _FILE_REMEDIES = {
     errno.EPERM: _CAPTURE_ALONE,
