@@ -197,6 +197,10 @@ def _notices(report: ReceptionReport) -> list[Notice]:
     notices = []
     if report.interrupted:
         notices.append(Notice("interrupted", "Incomplete", "Ctrl-C ended it: these are the numbers up to then."))
+    missed = sum(int(report.reception.capture.get(key, 0)) for key in ("kernel_drops", "socket_drops"))
+    if missed:
+        sentence = f"The capture itself lost {format.plural(missed, 'packet')} here: what is missing was not all lost on the way."
+        notices.append(Notice("caveat", "Mind", sentence))
     for file in report.files:
         for sentence in file_remarks(file):
             broken = bool(file["broken"]) and sentence.startswith("Broken")

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import run_builder
+from capture_bytes import pcap, probes
 
 from netbench.report import write_reports
 
@@ -59,6 +61,24 @@ def test_hostile_text_runs_nothing_and_breaks_nothing(tmp_path: Path) -> None:
 
     assert "<img" not in seen.stdout
     assert len(re.findall(r"<canvas", seen.stdout)) == 2
+    assert [line for line in seen.stderr.splitlines() if "CONSOLE" in line] == []
+
+
+def test_the_report_of_a_file_is_drawn_too(tmp_path: Path, netbench: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    """3000 probes 1 ms apart, every 100th missing, in a file that ends within a packet."""
+    pytest.importorskip("matplotlib", reason="the page's plots need matplotlib: pip install 'netbench[analysis]'")
+    file = tmp_path / "</script><img src=x>.pcap".replace("/", "")
+    file.write_bytes(pcap(probes(number for number in range(3000) if number % 100 != 50))[:-5])
+
+    done = netbench("analyze", str(file), "-o", str(tmp_path / "report"), "--quiet")
+    seen = browse(tmp_path / "report" / "index.html", tmp_path / "profile", "--dump-dom")
+
+    assert done.returncode == 4, done.stderr  # the file is broken
+    assert "30 of" in done.stdout
+    assert len(re.findall(r"<canvas", seen.stdout)) == 2
+    assert len(re.findall(r'<svg class="plot"', seen.stdout)) == 1
+    assert "Damaged file" in seen.stdout
+    assert "<img" not in seen.stdout
     assert [line for line in seen.stderr.splitlines() if "CONSOLE" in line] == []
 
 

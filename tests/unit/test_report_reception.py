@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import run_builder
 from core_frames import probe_frame, udp_frame
 
 from netbench.core import DISTRIBUTIONS, StreamTable
@@ -18,6 +23,7 @@ from netbench.metrics.two_points import PointCounts
 from netbench.report import format
 from netbench.report.reception_files import make_directory, write_reception_reports
 from netbench.report.reception_view import MOST_STREAM_ROWS, ReceptionReport, build_reception_view
+from netbench.report.view import build_view
 from netbench.result.records import Reception
 
 MS = 1_000_000
@@ -164,6 +170,28 @@ def test_a_broken_file_is_told_before_any_number(tmp_path: Path) -> None:
     assert plain(view.notices[0].text) == (
         "a.pcap: Broken at byte 1 234: the file ends within a packet. What came before is counted."
     )
+
+
+def test_what_the_capture_itself_lost_is_told() -> None:
+    reception = received([probe_frame(0, START)]).model_copy(update={"capture": {"backend": "ring", "kernel_drops": 3}})
+    (notice,) = build_reception_view(report(reception)).notices
+
+    assert notice.text == "The capture itself lost 3 packets here: what is missing was not all lost on the way."
+
+
+def test_a_runs_details_hold_the_patterns_too() -> None:
+    """0 1 (2 3 lost) 4 7 5 6 8 9 again, as a trial of a run."""
+    seen = received([probe_frame(number, START) for number in (0, 1, 4, 7, 5, 6, 8, 9)])
+    patterns = {"loss_pattern": seen.loss_pattern, "sequence": seen.sequence, "ipdv_us": seen.ipdv_us}
+    run = run_builder.complete_run()
+    run = run.model_copy(update={"trials": [trial.model_copy(update=patterns) for trial in run.trials]})
+    rows = {row.key.partition(",")[0]: plain(row.value.text) for row in build_view(run).environments[0].rows}
+
+    assert rows["Loss pattern (RFC 3357)"] == (
+        "1 period, the longest of 2 packets; 1 of 2 losses at most 99 sequences after another"
+    )
+    assert rows["Reordering (RFC 4737)"] == "2 packets, 2 at most behind, late by up to 2.00 ms"
+    assert any(key.startswith("Delay variation (IPDV") for key in rows)
 
 
 def test_two_points_answer_first() -> None:
