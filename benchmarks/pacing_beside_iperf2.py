@@ -14,7 +14,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from lab.traffic import SESSION, at, host_environment
+from lab.traffic import GROUP, SESSION, at, host_environment
 
 from netbench.agent_client import AgentClient
 from netbench.environments.base import BuiltEnvironment
@@ -61,7 +61,7 @@ def main() -> None:
     print(f"{'':>22}error of the inter-arrival time, us: p50, p99, p99.9")
     with host_environment() as built, tempfile.TemporaryDirectory() as folder:
         capture = Path(folder) / "capture.pcap"
-        target = str(built.unicast_destination)
+        target = GROUP.destination  # to a group: to a host that does not answer, iperf2 repeats its goodbye 10 ms apart
         for rate in RATES_PPS:
 
             def ours(rate: int = rate) -> float:
