@@ -216,7 +216,7 @@ def _remedies(failed: Sequence[Losses], record: EnvironmentRecord) -> list[Remed
     fills = {
         "interface": interface,
         "parent": record.parent_interface or interface,
-        "environment": record.label + ("," if ":" in record.label else ":"),
+        "environment": _open_label(record.label, without="bcqueuelen"),
     }
     remedies = [
         Remedy(
@@ -227,6 +227,13 @@ def _remedies(failed: Sequence[Losses], record: EnvironmentRecord) -> list[Remed
     ]
     sides = {side for losses in failed for side in losses.unattributed}
     return remedies + ([_ON_THE_WIRE] if "before_tap" in sides else []) + ([_UNEXPLAINED] if sides - {"before_tap"} else [])
+
+
+def _open_label(label: str, *, without: str) -> str:
+    """A label that takes one option more: `macvlan:`, or `macvlan:receivers=3,`; an option that is given anew is left out."""
+    name, _, options = label.partition(":")
+    kept = [option for option in options.split(",") if option and option.partition("=")[0] != without]
+    return f"{name}:" + "".join(f"{option}," for option in kept)
 
 
 def _why(judged: Sequence[Judged], record: EnvironmentRecord, method: str) -> tuple[list[Cause], list[Remedy]]:

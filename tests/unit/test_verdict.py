@@ -568,3 +568,18 @@ def test_waiting_within_the_tolerance_is_no_warning() -> None:
     _, verdicts = judge(run_of(*[trial("host", sample, delivery=20.0 + sample) for sample in (1, 2, 3)], *slow))
 
     assert [verdict.hypotheses["H3"].verdict for verdict in verdicts] == ["pass", "pass"]
+
+
+@pytest.mark.parametrize(
+    ("label", "typed"),
+    [
+        ("macvlan", "`-e macvlan:bcqueuelen=100000`"),
+        ("macvlan:receivers=3", "`-e macvlan:receivers=3,bcqueuelen=100000`"),
+        ("macvlan:bcqueuelen=100,receivers=3", "`-e macvlan:receivers=3,bcqueuelen=100000`"),
+    ],
+)
+def test_the_remedy_can_be_typed_whatever_the_environment_was_told_before(label: str, typed: str) -> None:
+    lossy = [trial(label, sample, drops=[drop("macvlan_broadcast_queue", 100)]) for sample in (1, 2, 3)]
+    _, verdicts = judge(run_of(*[trial("host", sample) for sample in (1, 2, 3)], *lossy))
+
+    assert any(typed in remedy.sentence for remedy in verdicts[1].remedies)
