@@ -336,8 +336,8 @@ class PausingClient(AgentClient):
 def as_asked(scenario: Scenario) -> Iterator[None]:
     """The product's own trial, with a receiver that has less room, or is stopped meanwhile."""
 
-    def jobs(*arguments: Any) -> TrialJobs:
-        made = trial_jobs(*arguments)
+    def jobs(*arguments: Any, **named: Any) -> TrialJobs:
+        made = trial_jobs(*arguments, **named)
         return replace(made, receive=tuple((site, replace(job, **scenario.receive)) for site, job in made.receive))
 
     client = PausingClient if scenario.pause_receiver else AgentClient

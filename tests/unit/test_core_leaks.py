@@ -69,9 +69,12 @@ def growth_per_round(call: Callable[[], object], calls: int = CALLS) -> dict[str
 
 
 def leaking(growth: dict[str, int], calls: int) -> list[str]:
-    """What grew by at least half of one thing a call; the other half is room for what Python itself frees meanwhile."""
-    smallest = {what: SMALLEST_ALLOCATION_BYTES if what == "bytes of malloc" else 1 for what in growth}
-    return [what for what in growth if 2 * growth[what] >= calls * smallest[what]]
+    """What grew by at least half of one thing a call; the other half is room for what Python itself frees meanwhile.
+
+    Malloc's bytes move by some hundred by themselves, however few the calls are: there the room is that of CALLS.
+    """
+    things = {what: CALLS * SMALLEST_ALLOCATION_BYTES if what == "bytes of malloc" else calls for what in growth}
+    return [what for what in growth if 2 * growth[what] >= things[what]]
 
 
 def refused(call: Callable[[], object], *kinds: type[Exception]) -> None:
