@@ -55,7 +55,7 @@ class Scenario:
     receive: dict[str, Any] = field(default_factory=dict)
     pause_receiver: bool = False
     pin_sender: bool = False
-    attempts: int = 6
+    attempts: int = 10
     faults: dict[str, int] = field(default_factory=dict)
 
 
