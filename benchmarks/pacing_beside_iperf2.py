@@ -69,7 +69,7 @@ def main() -> None:
                     streams=(StreamSpec(1, target, 5004),), rate_pps=rate, packets=rate * SECONDS, session=SESSION,
                     interface=built.sender.interface, read_counters=False,
                 )  # fmt: skip
-                with AgentClient("the sender", job, built.sender.enter) as sender:
+                with AgentClient("the sender", job, built.sender.agent) as sender:
                     sender.wait_ready()
                     sender.start()
                     sender.result(60)

@@ -41,7 +41,7 @@ def netbench(built: BuiltEnvironment, capture: Path, send: Callable[[], None]) -
     job = CaptureJob(
         interface=site.interface, path=str(capture), format="pcap", expression=FILTER, ring_blocks=RING_MIB, incoming_only=True
     )
-    with AgentClient("the capture", job, site.enter) as agent:
+    with AgentClient("the capture", job, site.agent) as agent:
         agent.wait_ready()
         send()
         agent.stop()
@@ -80,7 +80,7 @@ def recorded(built: BuiltEnvironment, record: Record, rate_pps: float, packets: 
             streams=(STREAM,), rate_pps=rate_pps, packets=packets, session=SESSION, method="frame", burst=16 if rate_pps else 64,
             interface=built.sender.interface, source=built.sender.address, source_port=40_000, read_counters=False,
         )  # fmt: skip
-        with AgentClient("the sender", job, built.sender.enter) as sender:
+        with AgentClient("the sender", job, built.sender.agent) as sender:
             sender.wait_ready()
             sender.start()
             sent.update(sender.result(60)["counts"])

@@ -23,9 +23,8 @@ _END_GRACE_S = 2.0
 Progress = Callable[[dict[str, Any]], None]
 
 
-def agent_command(enter: Sequence[str] = ()) -> list[str]:
-    """The command line of an agent. -P: the installed package, not a folder that happens to stand here."""
-    return [*enter, sys.executable, "-P", "-m", "netbench.agent"]
+# An agent right here. -P: the installed package, not a folder that happens to stand here.
+LOCAL_AGENT = (sys.executable, "-P", "-m", "netbench.agent")
 
 
 class AgentClient:
@@ -34,14 +33,14 @@ class AgentClient:
     Args:
         name: for messages, e.g. "the receiver at probe-2".
         job: what it does.
-        enter: what stands before its command line (Site.enter).
+        command: its command line (Site.agent).
         on_progress: called from a thread with the data of each progress event.
 
     Raises:
         CannotRunError: it could not be started.
     """
 
-    def __init__(self, name: str, job: Job, enter: Sequence[str] = (), on_progress: Progress | None = None) -> None:
+    def __init__(self, name: str, job: Job, command: Sequence[str] = LOCAL_AGENT, on_progress: Progress | None = None) -> None:
         self.name = name
         self._on_progress = on_progress
         self._log = bytearray()
@@ -49,7 +48,7 @@ class AgentClient:
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
         try:
             self._process = subprocess.Popen(
-                agent_command(enter),
+                list(command),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -100,16 +100,16 @@ def _while_sending(
         packets=0,
         session=secrets.randbelow(2**32 - 1) + 1,
         payload_bytes=_PAYLOAD_BYTES,
-        interface=built.sender.interface,
-        source=built.sender.address,
+        interface=built.sending_site.interface,
+        source=built.sending_site.address,
         ttl=1 + built.router_hops,
         read_counters=False,
     )
     site = built.receivers[0]
-    with AgentClient(f"the sender of {label}", send, built.sender.enter) as sender:
+    with AgentClient(f"the sender of {label}", send, built.sending_site.agent) as sender:
         sender.wait_ready()
         sender.start()
-        with AgentClient(f"the receiver at {label}/{site.name}", job, site.enter) as receiver:
+        with AgentClient(f"the receiver at {label}/{site.name}", job, site.agent) as receiver:
             receiver.wait_ready()
             result = receiver.result(expected_s + _MARGIN_S)
         sender.stop()

@@ -165,6 +165,7 @@ def _build(plan: Plan, stack: ExitStack, observer: Observer) -> tuple[list[Stand
                 injected=built.injected,
                 built_by=list(built.built_by),
                 interface=built.receivers[0].interface,
+                remarks=list(built.remarks),
                 parent_interface=built.parent_interface,
             )
         )
@@ -182,7 +183,7 @@ def _facts(standing: Sequence[Standing], records: Sequence[EnvironmentRecord]) -
     with ExitStack() as stack:
         agents = {
             item.plan.label: stack.enter_context(
-                ask_for_facts(item.plan.label, item.built.receivers[0].interface, item.built.receivers[0].enter)
+                ask_for_facts(item.plan.label, item.built.receivers[0].interface, item.built.receivers[0].agent)
             )
             for item in standing
         }
@@ -203,7 +204,7 @@ def _facts(standing: Sequence[Standing], records: Sequence[EnvironmentRecord]) -
 
 
 def _floor(item: Standing) -> Floor:
-    with AgentClient("the floor's agent", FloorJob(), item.built.sender.enter) as agent:
+    with AgentClient("the floor's agent", FloorJob(), item.built.sending_site.agent) as agent:
         try:
             return build_floor(agent.result(_FLOOR_TIMEOUT_S))
         except NetbenchError as error:

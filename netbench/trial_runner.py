@@ -54,13 +54,13 @@ def run_trial(
         _warm_up(plan, jobs, built)
     with ExitStack() as stack:
         receivers = [
-            (site, stack.enter_context(AgentClient(f"the receiver at {label}/{site.name}", job, site.enter)))
+            (site, stack.enter_context(AgentClient(f"the receiver at {label}/{site.name}", job, site.agent)))
             for site, job in jobs.receive
         ]
         tap = None
         if jobs.tap is not None:
-            tap = stack.enter_context(AgentClient(f"the tap of {label}", jobs.tap[1], jobs.tap[0].enter))
-        sender = stack.enter_context(AgentClient(f"the sender of {label}", jobs.send, built.sender.enter))
+            tap = stack.enter_context(AgentClient(f"the tap of {label}", jobs.tap[1], jobs.tap[0].agent))
+        sender = stack.enter_context(AgentClient(f"the sender of {label}", jobs.send, built.sending_site.agent))
         watching = [agent for _, agent in receivers] + ([tap] if tap is not None else [])
         for agent in [*watching, sender]:
             agent.wait_ready()
@@ -79,12 +79,13 @@ def run_trial(
             started_at=started_at,
             duration_s=jobs.duration_s,
             planned_packets=jobs.send.packets,
-            sender=_site_result(built.sender, sent),
+            sender=_site_result(built.sending_site, sent),
             receivers=delivered,
             tap=at_tap,
             parent_interface=built.parent_interface,
             multicast_unsupported=built.multicast_unsupported,
             method=plan.method,
+            clock_sync="same_clock" if built.one_clock else "unsynced",
             kernel=kernel.read(),
             kernel_absent=kernel.absent,
             destinations={spec.stream: (spec.destination, spec.port) for spec in jobs.send.streams},
@@ -149,7 +150,7 @@ def _warm_up(plan: Plan, jobs: TrialJobs, built: BuiltEnvironment) -> None:
         faults=Faults(),
         read_counters=False,
     )
-    with AgentClient("the warm-up's sender", job, built.sender.enter) as sender:
+    with AgentClient("the warm-up's sender", job, built.sending_site.agent) as sender:
         sender.wait_ready()
         sender.start()
         sender.result(plan.omit_s + _GRACE_S)

@@ -80,8 +80,8 @@ def offer(
         read_counters=False,
     )
     with ExitStack() as stack:
-        receiver = stack.enter_context(AgentClient("the receiver", receive, site.enter))
-        sender = stack.enter_context(AgentClient("the sender", send, built.sender.enter))
+        receiver = stack.enter_context(AgentClient("the receiver", receive, site.agent))
+        sender = stack.enter_context(AgentClient("the sender", send, built.sender.agent))
         receiver.wait_ready()
         sender.wait_ready()
         sender.start()

@@ -17,8 +17,7 @@ def environments(
     from netbench.report import listing
 
     if clean:
-        swept = registry.clean()
-        removed = [f"namespace {name}" for name in swept.namespaces] + [f"process {number}" for number in swept.processes]
+        removed = [f"{item.kind} {item.name}" for item in registry.clean()]
         if json:
             typer.echo(json_text.dumps({"removed": removed}, indent=1))
         else:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from netbench.errors import CannotRunError
 
 if TYPE_CHECKING:  # an environment can be built where pydantic is not installed
     from netbench.result.plan import OptionValue
@@ -19,7 +22,9 @@ class Site:
         interface: where packets go in or out there.
         address: IPv4 address of that interface.
         enter: what stands before a command line so that it runs there, e.g. ("ip", "netns", "exec", "nb-1234-host").
-        place: identity of the network stack; two sites of one place share every counter.
+        place: identity of the network stack, `nb-TOKEN-ENVIRONMENT-ROLE`; two sites of one place share every counter.
+        python: the interpreter there and its options, so that it finds netbench; ours, unless the place has another.
+        clock: identity of the clock; only sites of one clock can tell a one-way delay.
     """
 
     name: str
@@ -27,6 +32,28 @@ class Site:
     address: str
     enter: tuple[str, ...]
     place: str
+    python: tuple[str, ...] = (sys.executable, "-P")  # -P: the installed package, not a folder that happens to stand there
+    clock: str = "host"
+
+    @property
+    def agent(self) -> tuple[str, ...]:
+        """The command line of an agent there."""
+        return (*self.enter, *self.python, "-m", "netbench.agent")
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The user's own network, in place of the embedded lab's wire: environments are built on it, and it is left as it was found.
+
+    Attributes:
+        interface: of this host, in the network namespace of this process.
+        address: its first IPv4 address, or "" when it has none.
+        sender: a machine that sends (`--sender`), or None: a live feed is measured.
+    """
+
+    interface: str
+    address: str
+    sender: Site | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +69,7 @@ class BuiltEnvironment:
     """An environment that stands.
 
     Attributes:
-        sender: the site outside, on the wire.
+        sender: the site outside, on the wire; None: nobody sends, a live feed is measured.
         tap: the site at the wire side of the environment that sees all of its packets, or None.
         receivers: where probes would sit; at least one.
         unicast_destination: address that the sender uses to reach the (first) probe; None when there is no way.
@@ -58,7 +85,7 @@ class BuiltEnvironment:
         remarks: what a reader of the report should know about this environment, a sentence each.
     """
 
-    sender: Site
+    sender: Site | None
     tap: Site | None
     receivers: tuple[Site, ...]
     unicast_destination: str | None
@@ -71,6 +98,23 @@ class BuiltEnvironment:
     injected: str | None = None
     injected_counters: tuple[tuple[str, ...], ...] = ()
     remarks: tuple[str, ...] = field(default=())
+
+    @property
+    def sending_site(self) -> Site:
+        """Where our own traffic is sent from.
+
+        Raises:
+            CannotRunError: nobody sends here.
+        """
+        if self.sender is None:
+            raise CannotRunError("Nobody sends here: only a live feed can be measured.", "name a sender: --sender ssh:USER@HOST")
+        return self.sender
+
+    @property
+    def one_clock(self) -> bool:
+        """Whether all sites share a clock, so that one-way delays can be told."""
+        sites = [site for site in (self.sender, self.tap, *self.receivers) if site is not None]
+        return len({site.clock for site in sites}) == 1
 
 
 @dataclass(frozen=True)
@@ -106,11 +150,28 @@ class Environment(Protocol):
         """None when it can be built here; reads only."""
         ...
 
-    def setup(self, options: dict[str, OptionValue]) -> AbstractContextManager[BuiltEnvironment]:
+    def setup(self, options: dict[str, OptionValue], parent: Parent | None = None) -> AbstractContextManager[BuiltEnvironment]:
         """Build it; everything is undone on exit, whatever happened inside.
+
+        Args:
+            options: as given; what is left out holds its default.
+            parent: build it on this interface of the user's own; None: in the embedded lab.
 
         Raises:
             UsageError: an option that it does not have, or a value that does not fit.
-            CannotRunError: the system refused.
+            CannotRunError: the system refused, or this environment cannot be built on an interface of the user's own.
         """
         ...
+
+
+def refuse(environment: str, parent: Parent | None) -> None:
+    """For environments of the embedded lab alone.
+
+    Raises:
+        CannotRunError: an interface of the user's own was asked for.
+    """
+    if parent is not None:
+        raise CannotRunError(
+            f"The environment {environment} is built in the embedded lab only, not on {parent.interface}.",
+            f"leave out -e {environment}, or leave out -i",
+        )

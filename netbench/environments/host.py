@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netbench.environments import abilities, injection, wire
-from netbench.environments.base import BuiltEnvironment, Unavailable
+from netbench.environments.base import BuiltEnvironment, Parent, Unavailable, refuse
 from netbench.environments.injection import Injection
 from netbench.environments.netns import Network
 from netbench.environments.options import resolve
@@ -29,13 +29,14 @@ class HostEnvironment:
         return abilities.missing("namespaces", "veth")
 
     @contextmanager
-    def setup(self, options: dict[str, OptionValue]) -> Iterator[BuiltEnvironment]:
+    def setup(self, options: dict[str, OptionValue], parent: Parent | None = None) -> Iterator[BuiltEnvironment]:
         """Build it; everything is undone on exit.
 
         Raises:
             UsageError: an option that it does not have, or a value that does not fit.
-            CannotRunError: the system refused.
+            CannotRunError: the system refused, or it cannot be built on an interface of the user's own.
         """
+        refuse(self.name, parent)
         drops = Injection.of(resolve(self.name, self.options, options))
         with Network(self.name) as network:
             laid = wire.lay(network, drops)

@@ -1,13 +1,16 @@
 """Sweeps what a run could have left behind: `netbench environments --clean`.
 
-A run in its private lab leaves nothing (see lab.py). Left-overs come from commands typed again by hand, from setting up an
-environment outside a lab, and from agents that hang although their runner is dead.
+A run in its private lab leaves no namespace (see lab.py). Left-overs come from commands typed again by hand, from setting up an
+environment outside a lab, from agents that hang although their runner is dead, and from what lives outside of the lab: containers,
+networks of a container engine, virtual machines. Each kind of them has a sweeper: a function that removes what runs that are dead
+have left, never what belongs to one under way, and tells what it removed.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,35 +24,38 @@ _AGENT = b"netbench.agent"
 
 @dataclass(frozen=True)
 class Removed:
-    """What was swept.
+    """One thing that was swept.
 
     Attributes:
-        namespaces: names of network namespaces.
-        processes: ids of processes that were in them, and of agents without a runner.
+        kind: `namespace`, `process`, `container`…
+        name: or the id of a process.
     """
 
-    namespaces: tuple[str, ...]
-    processes: tuple[int, ...]
+    kind: str
+    name: str
 
 
-def clean() -> Removed:
-    """Remove the namespaces `nb-…` of /run/netns with the processes inside, and agents that have lost their runner.
-
-    Runs that are under way are safe: their namespaces are in private labs, and their agents have a parent.
+def clean() -> list[Removed]:
+    """Remove what runs that are dead have left. Runs that are under way are safe.
 
     Raises:
-        CannotRunError: a namespace could not be removed, for lack of permission.
+        CannotRunError: something could not be removed, for lack of permission.
     """
-    namespaces = sorted(path.name for path in _DIRECTORY.glob(f"{_PREFIX}*"))
-    processes: list[int] = []
-    for name in namespaces:
+    return [removed for sweep in _SWEEPERS for removed in sweep()]
+
+
+def _sweep_namespaces() -> list[Removed]:
+    """The namespaces `nb-…` of /run/netns with the processes inside; those of runs under way are in private labs."""
+    swept = []
+    for name in sorted(path.name for path in _DIRECTORY.glob(f"{_PREFIX}*")):
         if os.path.ismount(_DIRECTORY / name):  # a name without a namespace is what a crash of `ip netns add` leaves
-            processes += end_occupants(name)
+            swept += [Removed("process", str(process)) for process in end_occupants(name)]
         run(("ip", "netns", "delete", name), f"Removing the namespace {name} failed")
-    return Removed(tuple(namespaces), tuple(processes + _end_orphans()))
+        swept.append(Removed("namespace", name))
+    return swept
 
 
-def _end_orphans() -> list[int]:
+def _sweep_orphans() -> list[Removed]:
     """Kill this user's agents whose parent is the first process of the system, which adopted them."""
     ended = []
     for directory in Path("/proc").glob("[0-9]*"):
@@ -57,10 +63,13 @@ def _end_orphans() -> list[int]:
             is_agent = _AGENT in (directory / "cmdline").read_bytes().split(b"\0")
             if is_agent and _parent(directory) == 1 and directory.stat().st_uid == os.geteuid():
                 os.kill(int(directory.name), signal.SIGKILL)
-                ended.append(int(directory.name))
+                ended.append(Removed("process", directory.name))
     return ended
 
 
 def _parent(directory: Path) -> int:
     after_name = (directory / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
     return int(after_name.split()[1])
+
+
+_SWEEPERS: tuple[Callable[[], list[Removed]], ...] = (_sweep_namespaces, _sweep_orphans)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from netbench.environments import abilities, injection, wire
-from netbench.environments.base import BuiltEnvironment, Option, Site, Unavailable
+from netbench.environments.base import BuiltEnvironment, Option, Parent, Site, Unavailable, refuse
 from netbench.environments.injection import Injection
 from netbench.environments.netns import Network, site
 from netbench.environments.options import resolve
@@ -38,13 +38,14 @@ class MacvlanEnvironment:
         return abilities.missing("namespaces", "veth", "macvlan")
 
     @contextmanager
-    def setup(self, options: dict[str, OptionValue]) -> Iterator[BuiltEnvironment]:
+    def setup(self, options: dict[str, OptionValue], parent: Parent | None = None) -> Iterator[BuiltEnvironment]:
         """Build it; everything is undone on exit.
 
         Raises:
             UsageError: an option that it does not have, or a value that does not fit.
-            CannotRunError: the system refused.
+            CannotRunError: the system refused, or it cannot be built on an interface of the user's own.
         """
+        refuse(self.name, parent)
         chosen = resolve(self.name, self.options, options)
         drops = Injection.of(chosen)
         mode, count = str(chosen["mode"]), int(chosen["receivers"])

@@ -360,6 +360,7 @@ class EnvironmentRecord(Record):
     built_by: list[str] = Field(default_factory=list, description="the commands, in order")
     interface: str | None = None
     parent_interface: str | None = None
+    remarks: list[str] = Field(default_factory=list, description="what a reader should know about it, a sentence each")
     hardware_stamps: dict[str, Any] | None = Field(None, description="what the probe's interface advertises")
     facts: Facts = Field(default_factory=lambda: Facts())
     findings: list[Finding] = Field(default_factory=list)

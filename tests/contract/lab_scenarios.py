@@ -45,7 +45,7 @@ def namespaces() -> list[str]:
 
 
 def start(site: Site, *arguments: object) -> subprocess.Popen[str]:
-    command = [*site.enter, sys.executable, WORKER, *map(str, arguments)]
+    command = [*site.enter, *site.python, WORKER, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -173,7 +173,7 @@ def hold(text: str) -> dict[str, Any]:
     lab.enter()
     with made.setup(options) as built:
         waits = "import sys; print('ready', flush=True); sys.stdin.read()"
-        command = [*built.receivers[0].enter, sys.executable, "-c", waits]
+        command = [*built.receivers[0].enter, *built.receivers[0].python, "-c", waits]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as agent:
             assert agent.stdout is not None
             agent.stdout.readline()

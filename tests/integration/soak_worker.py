@@ -59,8 +59,8 @@ def soak(seconds: float) -> dict[str, object]:
         memory: list[int] = []
         over = threading.Event()
         with (
-            AgentClient("the receiver", receive, site.enter) as receiver,
-            AgentClient("the sender", send, built.sender.enter) as sender,
+            AgentClient("the receiver", receive, site.agent) as receiver,
+            AgentClient("the sender", send, built.sender.agent) as sender,
         ):
             receiver.wait_ready()
             sender.wait_ready()

@@ -239,8 +239,9 @@ removed = clean()
 while os.path.exists(f'/proc/{orphan}'): time.sleep(0.01)
 again = clean()
 print(json.dumps({
-    "namespaces": removed.namespaces, "left": os.listdir("/run/netns"), "again": [again.namespaces, again.processes],
-    "ended": sorted(removed.processes) == sorted([inside.pid, orphan]),
+    "namespaces": [item.name for item in removed if item.kind == "namespace"], "left": os.listdir("/run/netns"),
+    "again": [item.name for item in again],
+    "ended": sorted(item.name for item in removed if item.kind == "process") == sorted([str(inside.pid), str(orphan)]),
     "inside": inside.wait(), "outside": outside.poll(), "bystander": bystander.poll(),
 }))
 for process in (outside, bystander): process.kill()
@@ -252,7 +253,7 @@ for process in (outside, bystander): process.kill()
     assert outcome(done) == {
         "namespaces": ["nb-old-broken", "nb-old-host-host", "nb-old-host-wire"],
         "left": ["someone-elses"],
-        "again": [[], []],
+        "again": [],
         "ended": True,
         "inside": -9,
         "outside": None,
