@@ -22,7 +22,8 @@ from netbench.environments.injection import dropped
 from netbench.environments.netns import Network
 from netbench.errors import NetbenchError
 
-WORKER = str(Path(__file__).with_name("site_worker.py"))
+# Told on the command line, so that it runs where this file is not: in containers and guests.
+WORKER = Path(__file__).with_name("site_worker.py").read_text(encoding="utf-8")
 GROUP, PORT, COUNT = "239.255.77.1", 5004, 100
 BUILT_IN = {"host": "HostEnvironment", "macvlan": "MacvlanEnvironment", "bridge": "BridgeEnvironment"}
 
@@ -34,10 +35,18 @@ def environment(name: str) -> Environment:
     return made
 
 
+class Unavailable(Exception):
+    """This environment cannot be built by this user: told to the test, which skips with the reason."""
+
+
 def wanted(text: str) -> tuple[Environment, dict[str, Any]]:
     name, _, rest = text.partition(":")
     options = {key: int(value) if value.isdecimal() else value for key, value in (i.split("=") for i in rest.split(",") if i)}
-    return environment(name), options
+    made = environment(name)
+    lacking = made.available()
+    if lacking is not None:
+        raise Unavailable(f"{lacking.reason} {lacking.remedy or ''}".rstrip())
+    return made, options
 
 
 def namespaces() -> list[str]:
@@ -45,7 +54,7 @@ def namespaces() -> list[str]:
 
 
 def start(site: Site, *arguments: object) -> subprocess.Popen[str]:
-    command = [*site.enter, *site.python, WORKER, *map(str, arguments)]
+    command = [*site.enter, *site.python, "-c", WORKER, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -192,4 +201,8 @@ def write_file(path: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(globals()[sys.argv[1]](sys.argv[2])), flush=True)
+    try:
+        told = globals()[sys.argv[1]](sys.argv[2])
+    except Unavailable as reason:
+        told = {"unavailable": str(reason)}
+    print(json.dumps(told), flush=True)
