@@ -15,7 +15,12 @@ DEFAULT_OUTPUT = Path("reports/latest")
 
 def run(
     plan: Annotated[
-        Path | None, typer.Argument(metavar="[PLAN.toml]", help="A plan; none: host, macvlan and bridge.", show_default=False)
+        Path | None,
+        typer.Argument(
+            metavar="[PLAN]",
+            help="A TOML file, or `places`: containers and guests, too. None: host, macvlan and bridge.",
+            show_default=False,
+        ),
     ] = None,
     environment: Annotated[
         list[str] | None,

@@ -16,11 +16,18 @@ __all__ = ["GROUP", "Removed", "check", "clean", "environment", "names", "parse"
 
 GROUP = "netbench.environments"
 _REMEDY = "netbench environments lists what there is"
+# From the bare host outwards; what others registered follows by name.
+_ORDER = (
+    *("host", "macvlan", "bridge"),
+    *("docker-host", "docker-macvlan", "docker-bridge"),
+    *("vm-virtio", "vm-e1000e", "vm-igb", "vm-sriov", "vm-macvtap"),
+    "remote",
+)
 
 
 def names() -> tuple[str, ...]:
-    """All registered environments, built-in and third-party, sorted."""
-    return tuple(sorted(_registered()))
+    """All registered environments: the built-in ones from the bare host outwards, then third-party ones by name."""
+    return tuple(sorted(_registered(), key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)))
 
 
 @cache

@@ -28,6 +28,8 @@ _PROFILE_KEYS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 
 ParseEnvironment = Callable[[str], EnvironmentPlan]
 
+SHIPPED_PLANS = ("default", "places")
+
 
 def shipped_profiles() -> dict[str, Profile]:
     """The profiles that a plan can call by name."""
@@ -41,14 +43,14 @@ def shipped_profiles() -> dict[str, Profile]:
 
 def default_plan(parse_environment: ParseEnvironment) -> Plan:
     """The plan of a `netbench run` without one."""
-    return _plan(tomllib.loads(_shipped("default.toml")), "the default plan", parse_environment)
+    return _shipped_plan("default", parse_environment)
 
 
 def load_plan(path: Path, parse_environment: ParseEnvironment) -> Plan:
     """Read a plan's file.
 
     Args:
-        path: a TOML file; see docs/plans.md.
+        path: a TOML file (see docs/plans.md), or the name of a shipped plan where there is no file of that name.
         parse_environment: turns `name:key=value` into a record, and raises UsageError when there is no such environment or option.
 
     Raises:
@@ -57,7 +59,11 @@ def load_plan(path: Path, parse_environment: ParseEnvironment) -> Plan:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise UsageError(f"there is no plan {path}", "name a TOML file, or none at all for the default plan") from error
+        if str(path) in SHIPPED_PLANS:
+            return _shipped_plan(str(path), parse_environment)
+        raise UsageError(
+            f"there is no plan {path}", f"name a TOML file, or a shipped plan ({', '.join(SHIPPED_PLANS)}); none: the default one"
+        ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is no text file") from error
     except OSError as error:
@@ -67,6 +73,10 @@ def load_plan(path: Path, parse_environment: ParseEnvironment) -> Plan:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is no valid TOML: {error}") from error
     return _plan(raw, str(path), parse_environment)
+
+
+def _shipped_plan(name: str, parse_environment: ParseEnvironment) -> Plan:
+    return _plan(tomllib.loads(_shipped(f"{name}.toml")), f"the shipped plan {name}", parse_environment)
 
 
 def _shipped(name: str) -> str:

@@ -153,3 +153,20 @@ def test_a_plan_with_tables(tmp_path: Path) -> None:
     assert plan.duration_s == 60
     assert plan.profiles[0].bits_per_second == 25e6
     assert plan.thresholds.loss_ratio == 0.001
+
+
+def test_a_shipped_plan_is_taken_by_its_name_where_there_is_no_such_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shipped = load_plan(Path("default"), parse_environment)
+    Path("default").write_text('environments = ["host"]\nprofiles = ["iptv"]\n', encoding="utf-8")
+
+    assert shipped == default_plan(parse_environment)
+    assert load_plan(Path("default"), parse_environment) != shipped
+
+
+def test_a_plan_that_does_not_exist_is_told_with_those_that_do() -> None:
+    with pytest.raises(UsageError) as caught:
+        load_plan(Path("everywhere"), parse_environment)
+
+    assert "there is no plan everywhere" in caught.value.message
+    assert "places" in str(caught.value.remedy)
