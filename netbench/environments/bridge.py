@@ -40,7 +40,7 @@ class BridgeEnvironment:
             UsageError: an option that it does not have, or a value that does not fit.
             CannotRunError: the system refused, or it cannot be built on an interface of the user's own.
         """
-        refuse(self.name, parent)
+        refuse(self.name, parent)  # its translation would be the host's own, and forwarding turned on
         chosen = resolve(self.name, self.options, options)
         drops = Injection.of(chosen)
         published = port_range("ports", chosen["ports"])

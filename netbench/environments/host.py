@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from netbench.environments import abilities, injection, wire
-from netbench.environments.base import BuiltEnvironment, Parent, Unavailable, refuse
+from netbench.environments import parent as own
+from netbench.environments.base import BuiltEnvironment, Parent, Unavailable
 from netbench.environments.injection import Injection
 from netbench.environments.netns import Network
 from netbench.environments.options import resolve
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class HostEnvironment:
-    """`wire0` — veth — `eth0`, where tap and probe sit side by side."""
+    """`wire0` — veth — `eth0`, where tap and probe sit side by side; or an interface of the user's own, where they do."""
 
     name = "host"
     description = "the probe on the bare host; what the other environments are compared with"
@@ -34,10 +35,13 @@ class HostEnvironment:
 
         Raises:
             UsageError: an option that it does not have, or a value that does not fit.
-            CannotRunError: the system refused, or it cannot be built on an interface of the user's own.
+            CannotRunError: the system refused.
         """
-        refuse(self.name, parent)
         drops = Injection.of(resolve(self.name, self.options, options))
+        if parent is not None:
+            own.refuse_injection(self.name, parent, drops, at_probe=False)
+            yield _on(parent)
+            return
         with Network(self.name) as network:
             laid = wire.lay(network, drops)
             counters = laid.injected_counters
@@ -54,3 +58,14 @@ class HostEnvironment:
                 injected_counters=counters,
                 remarks=abilities.remarks(),
             )
+
+
+def _on(parent: Parent) -> BuiltEnvironment:
+    """Nothing has to be built: the probe runs beside the tap."""
+    tap = own.tap(parent)
+    return BuiltEnvironment(
+        sender=parent.sender,
+        tap=tap,
+        receivers=(replace(tap, name="probe"),),
+        unicast_destination=parent.address or None,
+    )
