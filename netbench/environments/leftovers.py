@@ -72,4 +72,11 @@ def _parent(directory: Path) -> int:
     return int(after_name.split()[1])
 
 
-_SWEEPERS: tuple[Callable[[], list[Removed]], ...] = (_sweep_namespaces, _sweep_orphans)
+def _sweep_control_sockets() -> list[Removed]:
+    """Directories of ssh connections whose process is dead, and so is the shell that should have removed them."""
+    from netbench.environments import ssh
+
+    return [Removed("directory", name) for name in ssh.sweep()]
+
+
+_SWEEPERS: tuple[Callable[[], list[Removed]], ...] = (_sweep_namespaces, _sweep_orphans, _sweep_control_sockets)
