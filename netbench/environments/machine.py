@@ -20,7 +20,7 @@ _PLAIN_PATH = re.compile(r"[\w./+~-]*")  # it passes through shells there
 _EXAMPLE = "for example ssh:probe@192.0.2.7, or ssh:probe.example:2222"
 
 OPTIONS = (
-    Option("interface", "", "interface there that takes part; none: the one with the route to the other end"),
+    Option("interface", "", "interface there that takes part; none: the one that ssh came in by"),
     Option("address", "", "IPv4 address that test packets reach it by; none: the one that ssh reached"),
     Option("python", "", "interpreter there, 3.11 or newer; none: python3 and its kin on the PATH"),
     Option("ssh_config", "", "configuration file for ssh (ssh -F); none: the user's own"),
