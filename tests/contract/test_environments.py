@@ -216,8 +216,8 @@ def test_every_option_is_documented_with_its_default(name: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / "environments.md").read_text(encoding="utf-8")
 
     for option in registry.environment(name).options:
-        cells = (f"| {place} | `{option.name}` |" for place in (f"`{name}`", "all of the embedded lab"))
-        rows = [line for line in page.splitlines() if line.startswith(tuple(cells))]
+        cells = tuple(f"| {place} | `{option.name}` |" for place in (f"`{name}`", "all of the embedded lab"))
+        rows = [line for line in page.splitlines() if line.startswith(cells)]
         assert len(rows) == 1, option.name
         assert rows[0].split("|")[3].strip().strip("`") == str(option.default)
 
