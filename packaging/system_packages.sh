@@ -61,6 +61,8 @@ find_missing() {
 	for program in tshark tcpdump iperf ffmpeg; do
 		has_program "$program" || wanted="$wanted $program"
 	done
+	has_program dockerd && has_program docker || wanted="$wanted docker.io"
+	has_program iptables || wanted="$wanted iptables" # dockerd's own rules
 	# Ubuntu's chromium package only starts a snap, which neither containers nor CI have.
 	has_program chromium || is_ubuntu || wanted="$wanted chromium"
 	# Guests, containers, and another machine.

@@ -19,7 +19,8 @@ import pytest
 _START_S = 60.0
 _END_S = 60.0
 _OWN_NETWORK = ("unshare", "--net", "--mount", "--propagation", "private")
-_SCRIPT = 'ip link set lo up && exec dockerd "$@"'
+_MADE_ELSEWHERE = ("/etc/docker/key.json", "/etc/docker", "/opt/containerd/bin", "/opt/containerd/lib", "/opt/containerd")
+_SCRIPT = 'mount -t tmpfs none /run && ip link set lo up && exec dockerd "$@"'
 
 
 class DockerDaemon:
@@ -35,6 +36,7 @@ class DockerDaemon:
         self.directory = directory
         self.host = f"unix://{directory}/docker.sock"
         self._group = f"nb-test-{os.getpid()}-{directory.name}"
+        self._made_elsewhere = [Path(path) for path in _MADE_ELSEWHERE if not os.path.exists(path)]
         directory.mkdir(parents=True, exist_ok=True)
         arguments = ["--data-root", f"{directory}/data", "--exec-root", f"{directory}/exec", "--pidfile", f"{directory}/pid"]
         arguments += ["--host", self.host, "--cgroup-parent", f"/{self._group}", "--group", "0", *options]
@@ -80,7 +82,9 @@ class DockerDaemon:
     def close(self) -> None:
         """End it, its containers and what helps it; remove its files and control groups."""
         if self._process.poll() is None:
-            left = subprocess.run(["docker", "-H", self.host, "ps", "-aq"], capture_output=True, text=True, timeout=60).stdout.split()
+            left = subprocess.run(
+                ["docker", "-H", self.host, "ps", "-aq"], capture_output=True, text=True, timeout=60
+            ).stdout.split()
             if left:
                 subprocess.run(["docker", "-H", self.host, "rm", "-f", *left], capture_output=True, timeout=_END_S)
             self._process.terminate()
@@ -96,6 +100,11 @@ class DockerDaemon:
         while self._helpers() and time.monotonic() < deadline:
             time.sleep(0.05)
         shutil.rmtree(self.directory)
+        for path in self._made_elsewhere:
+            if path.is_dir():
+                path.rmdir()
+            else:
+                path.unlink(missing_ok=True)
         for hierarchy in Path("/sys/fs/cgroup").rglob(self._group):
             for group in (*sorted(hierarchy.rglob("*/"), reverse=True), hierarchy):
                 if group.is_dir():

@@ -167,7 +167,7 @@ def _socket_path() -> str:
     scheme, separator, path = address.partition("://")
     if scheme != "unix" or not separator:
         raise CannotRunError(
-            f"DOCKER_HOST={address}: the daemon is reached over the network, and the network that it stands in cannot be reached here.",
+            f"DOCKER_HOST={address}: the daemon is on another machine, or shall be reached as if it were.",
             "run netbench on the daemon's machine: unset DOCKER_HOST",
         )
     return path

@@ -14,6 +14,7 @@ from ipaddress import IPv4Interface, IPv4Network
 from typing import Any
 
 from netbench.environments import docker_engine, wire
+from netbench.environments import parent as own
 from netbench.environments.base import Parent, Site
 from netbench.environments.docker_engine import Engine
 from netbench.environments.injection import Injection
@@ -23,7 +24,6 @@ from netbench.errors import CannotRunError, UsageError
 _LAB = IPv4Network("198.18.0.0/15")  # for benchmarks (RFC 2544, appendix C.2.2)
 _FIRST_SUBNET = 80  # below it are those of the labs in namespaces
 _PREFIX_LENGTH = 24
-HERE = "nb-here"  # the network of this process, where the user's own interface is
 _SENDER, _HOST = 1, 254  # Docker gives its containers the numbers from 2 on, and does not ask who is there
 
 
@@ -70,10 +70,10 @@ def lay(network: Network, engine: Engine, drops: Injection, parent: Parent | Non
 
     Raises:
         CannotRunError: the interface is not the daemon's, or the subnet is in use.
-        UsageError: loss was asked for on a wire that is not ours.
+        UsageError: loss was asked for that would be put into the user's own network.
     """
     if parent is not None:
-        return _on(engine, drops, parent)
+        return _on(network, engine, drops, parent)
     host = network.attach("daemon", engine.process)
     occupied = _occupied(engine, host)
     subnet = _checked(wanted, occupied) if wanted is not None else unused(occupied)
@@ -116,13 +116,12 @@ def unused(occupied: Iterable[IPv4Network]) -> IPv4Network:
     )
 
 
-def _on(engine: Engine, drops: Injection, parent: Parent) -> Ground:
+def _on(network: Network, engine: Engine, drops: Injection, parent: Parent) -> Ground:
     docker_engine.check_parent(engine, parent)
-    if drops.at_sender:
-        raise UsageError("inject_at=sender drops on the lab's own wire, and this is your network.", "leave it out, or leave out -i")
+    own.refuse_injection(network.environment, parent, drops, at_probe=network.environment != "docker-host")
     occupied = _occupied(engine, None)
     addresses = _asked(None, "address", "show", "dev", parent.interface)
-    own = [
+    links = [
         IPv4Interface(f"{entry['local']}/{entry['prefixlen']}")
         for link in addresses
         for entry in link.get("addr_info", ())
@@ -130,9 +129,9 @@ def _on(engine: Engine, drops: Injection, parent: Parent) -> Ground:
     ]
     return Ground(
         sender=parent.sender,
-        tap=Site("tap", parent.interface, parent.address, (), HERE),
+        tap=own.tap(parent),
         host=None,
-        subnet=own[0].network if own else unused(occupied),
+        subnet=links[0].network if links else unused(occupied),
         injected_counters=(),
         occupied=occupied,
     )

@@ -67,6 +67,13 @@ def _sweep_orphans() -> list[Removed]:
     return ended
 
 
+def _sweep_docker() -> list[Removed]:
+    """Containers, their networks and images, and rules in the daemon's network."""
+    from netbench.environments import docker_leftovers  # it asks us for nothing; its own imports cost
+
+    return [Removed(kind, name) for kind, name in docker_leftovers.sweep()]
+
+
 def _parent(directory: Path) -> int:
     after_name = (directory / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
     return int(after_name.split()[1])
@@ -79,4 +86,4 @@ def _sweep_control_sockets() -> list[Removed]:
     return [Removed("directory", name) for name in ssh.sweep()]
 
 
-_SWEEPERS: tuple[Callable[[], list[Removed]], ...] = (_sweep_namespaces, _sweep_orphans, _sweep_control_sockets)
+_SWEEPERS: tuple[Callable[[], list[Removed]], ...] = (_sweep_docker, _sweep_namespaces, _sweep_orphans, _sweep_control_sockets)

@@ -20,6 +20,7 @@ from netbench.environments import lab
 from netbench.environments.base import BuiltEnvironment, Environment, Site
 from netbench.environments.injection import dropped
 from netbench.environments.netns import Network
+from netbench.environments.ownership import owner
 from netbench.errors import NetbenchError
 
 # Told on the command line, so that it runs where this file is not: in containers and guests.
@@ -51,6 +52,22 @@ def wanted(text: str) -> tuple[Environment, dict[str, Any]]:
 
 def namespaces() -> list[str]:
     return sorted(path.name for path in Path("/run/netns").iterdir())
+
+
+def left() -> list[str]:
+    """What is still there that this process made: names of namespaces, and what the daemon holds."""
+    return [*namespaces(), *(at_daemon() if "DOCKER_HOST" in os.environ else ())]
+
+
+def at_daemon() -> list[str]:
+    mine = ("--filter", f"label=netbench.owner={owner()}", "--format")
+    questions = (
+        ("ps", "--all", *mine, "{{.Names}}"),
+        ("network", "ls", *mine, "{{.Name}}"),
+        ("image", "ls", *mine, "{{.Repository}}"),
+    )
+    answers = [subprocess.run(["docker", *words], capture_output=True, text=True, check=True, timeout=30) for words in questions]
+    return [line for answer in answers for line in answer.stdout.splitlines()]
 
 
 def start(site: Site, *arguments: object) -> subprocess.Popen[str]:
@@ -103,7 +120,7 @@ def reach(text: str) -> dict[str, Any]:
             "multicast_unsupported": built.multicast_unsupported,
             "privilege": lab.privilege(),
         }
-    return {**result, "left": namespaces()}
+    return {**result, "left": left()}
 
 
 def body_raises(text: str) -> dict[str, Any]:
@@ -121,7 +138,7 @@ def body_raises(text: str) -> dict[str, Any]:
             raise ZeroDivisionError
     except ZeroDivisionError:
         assert worker is not None
-        return {"standing": standing, "left": namespaces(), "worker": worker.wait()}
+        return {"standing": standing, "left": left(), "worker": worker.wait()}
 
 
 def setup_fails(text: str) -> dict[str, Any]:
@@ -134,7 +151,7 @@ def setup_fails(text: str) -> dict[str, Any]:
         with made.setup(options):
             return {"error": None}
     except NetbenchError as error:
-        return {"error": error.message, "exit_code": error.exit_code, "left": namespaces()}
+        return {"error": error.message, "exit_code": error.exit_code, "left": left()}
 
 
 def two_at_once(text: str) -> dict[str, Any]:
@@ -147,7 +164,7 @@ def two_at_once(text: str) -> dict[str, Any]:
         line(bystander)
         there = transfer(first, "unicast", first.receivers[:1])["numbers"]["probe"]
         result = {"shared": sorted(set(sites(first)) & set(sites(second))), "there": there, "bystander": line(bystander)["numbers"]}
-    return {**result, "left": namespaces()}
+    return {**result, "left": left()}
 
 
 def sites(built: BuiltEnvironment) -> list[str]:
@@ -161,7 +178,7 @@ def step_fails(_: str) -> dict[str, Any]:
         with Network("try") as network:
             network.ip(network.namespace("first"), "link", "add", "x", "type", "nonsense")
     except NetbenchError as error:
-        return {"message": error.message, "remedy": error.remedy, "left": namespaces()}
+        return {"message": error.message, "remedy": error.remedy, "left": left()}
     return {}
 
 
@@ -173,7 +190,7 @@ def refused_options(text: str) -> dict[str, Any]:
         with made.setup(options):
             return {"message": None}
     except NetbenchError as error:
-        return {"kind": type(error).__name__, "message": error.message, "left": namespaces()}
+        return {"kind": type(error).__name__, "message": error.message, "left": left()}
 
 
 def hold(text: str) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def collect(receiver: socket.socket, expected: int, decode: Any) -> list[int]:
 def receive(interface: str, address: str, group: str, port: int, expected: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.setsockopt(socket.IPPROTO_IP, 49, 0)  # IP_MULTICAST_ALL: only groups that this socket has joined
-        receiver.bind(("", port))
+        receiver.bind((address if group == "-" else "", port))  # two may share a stack, as containers in host mode do
         if group != "-":
             membership = struct.pack("=4s4si", socket.inet_aton(group), socket.inet_aton(address), socket.if_nametoindex(interface))
             receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
