@@ -13,8 +13,6 @@ from typing import TypeVar
 
 import pytest
 
-pytest_plugins = ["docker_daemon"]
-
 Measured = TypeVar("Measured")
 InPrivateNetwork = Callable[[Callable[[], Measured]], Measured]
 
