@@ -124,8 +124,8 @@ test-c: setup-test
 lock: .venv/python ## pin requirements/*.txt for pyproject.toml, with hashes; LOCK_FLAGS=--upgrade for newer ones
 	$(BIN)/python -m venv build/lock
 	build/lock/bin/python -m pip install --quiet uv
-	build/lock/bin/uv pip compile --quiet $(UV_FLAGS) --extra analysis --group build pyproject.toml -o requirements/runtime.txt
-	build/lock/bin/uv pip compile --quiet $(UV_FLAGS) --extra analysis --group build --group dev \
+	build/lock/bin/uv pip compile --quiet $(UV_FLAGS) --extra analysis --extra docker --group build pyproject.toml -o requirements/runtime.txt
+	build/lock/bin/uv pip compile --quiet $(UV_FLAGS) --extra analysis --extra docker --group build --group dev \
 		--constraint requirements/runtime.txt pyproject.toml -o requirements/dev.txt
 	! grep -nE '://|^--' requirements/*.txt
 

@@ -14,7 +14,8 @@
  * The table lock keeps a running capture from its packets, so it is held for copying only. What Python wants is copied under
  * the lock, one stream at a time, and turned into objects after it: each stream's dict is one consistent snapshot, two
  * streams' may be a moment apart. Streams, points and log entries are only ever appended (the series aside, which forgets its
- * oldest), so an index stays good between two locks.
+ * oldest), so an index stays good between two locks. restart() takes them all away, but never in between: like every reader it
+ * holds the GIL.
  */
 
 struct table_object {
@@ -63,6 +64,8 @@ static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 		NB_OPTIONAL("series_ns", &config.series_ns),
 		NB_OPTIONAL("series_points", &config.series_points),
 		NB_OPTIONAL("log_capacity", &config.log_capacity),
+		NB_OPTIONAL("log_content", &config.log_content),
+		NB_OPTIONAL("content_seed", &config.content_seed),
 	};
 	struct nb_error error = { 0 };
 	struct table_object *self;
@@ -134,6 +137,16 @@ static PyObject *table_feed(PyObject *object, PyObject *args, PyObject *kwargs)
 	if (NB_PARSE("feed", args, kwargs, 5, arguments) || nb_parse_stamp_class(stamp_class, &packet.stamp_class))
 		return NULL;
 	return feed_frame(table_in(object), frame, wire_length, &packet);
+}
+
+static PyObject *table_restart(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+	struct nb_table *table = table_in(object);
+
+	nb_table_lock(table);
+	nb_table_restart(table);
+	nb_table_unlock(table);
+	Py_RETURN_NONE;
 }
 
 static PyObject *table_finish(PyObject *object, PyObject *Py_UNUSED(ignored))
@@ -563,6 +576,7 @@ static PyMethodDef table_methods[] = {
 	{ "feed", (PyCFunction)(void (*)(void))table_feed, METH_VARARGS | METH_KEYWORDS,
 	  "feed(frame, received_ns, wire_length, stamp_class='kernel', read_ns=0)\n\n"
 	  "One Ethernet frame. Returns 'datagram', 'not_udp' or 'damaged'." },
+	{ "restart", table_restart, METH_NOARGS, "restart()\n\nForget every packet so far." },
 	{ "finish", table_finish, METH_NOARGS,
 	  "finish()\n\nSettle what is still open; afterwards holes count as lost." },
 	{ "totals", table_totals, METH_NOARGS, "totals()\n\nCounts over all streams." },

@@ -18,6 +18,8 @@
 #define SERIES_POINTS_MAX (UINT32_C(1) << 24)
 #define LOG_CAPACITY_MAX (UINT64_C(1) << 32)
 #define RTP_CLOCK_MAX 1000000000u
+#define CONTENT_STREAMS_MAX (UINT32_C(1) << 16) /* an index has 16 bits in an entry of the content log */
+#define CONTENT_LENGTH_MASK UINT32_C(0xffff)
 
 /**
  * DOC: Theory of operation
@@ -42,6 +44,10 @@
  * without that one, so no packet is missing from the RTP stream, and none left behind. The last one's raw stream becomes the
  * RTP stream itself, under a new key: the slot of the old key stays behind, and leads nowhere, as it fits no key. So there may
  * be two slots a stream.
+ *
+ * Two points that saw the same packets are compared by their packet logs. What carries no sequence (a transport stream without RTP,
+ * any other traffic) is told by its content: a hash of flow and payload, seeded by whoever compares, so that whoever sends cannot
+ * choose packets that are taken for each other. Equal packets have equal hashes; who compares counts them.
  *
  * Series, packet log and delivery take timed packets only (those of the configured stamp class): two clocks are never
  * mixed in one statistic. Delivery wants kernel stamps besides: a network card's clock is not the one that the
@@ -90,6 +96,9 @@ static int check_config(const struct nb_table_config *config, struct nb_error *e
 		return nb_fail(error, -EINVAL, "stream table (a media clock has at most %u Hz)", RTP_CLOCK_MAX);
 	if (config->log_capacity > LOG_CAPACITY_MAX)
 		return nb_fail(error, -EINVAL, "stream table (the packet log holds at most 2^32 packets)");
+	if (config->log_content && config->max_streams > CONTENT_STREAMS_MAX)
+		return nb_fail(error, -EINVAL, "stream table (a log of contents is for at most %u streams)",
+			       CONTENT_STREAMS_MAX);
 	return 0;
 }
 
@@ -174,17 +183,26 @@ free_table:
 	return code;
 }
 
-void nb_table_destroy(struct nb_table *table)
+static void destroy_streams(struct nb_table *table)
 {
-	if (!table)
-		return;
 	for (uint32_t index = 0; index < table->streams; index++) {
 		/* NOLINTBEGIN(clang-analyzer-core.NullDereference): a table with streams has all of these */
 		nb_tracker_destroy(table->trackers[index]);
 		nb_foreign_destroy(table->foreign[index]);
 		free(table->probations[index]);
+		table->trackers[index] = NULL;
+		table->foreign[index] = NULL;
+		table->probations[index] = NULL;
 		/* NOLINTEND(clang-analyzer-core.NullDereference) */
 	}
+	table->streams = 0;
+}
+
+void nb_table_destroy(struct nb_table *table)
+{
+	if (!table)
+		return;
+	destroy_streams(table);
 	free(table->probations);
 	free(table->foreign);
 	free(table->log);
@@ -224,18 +242,21 @@ static uint64_t load64(const uint8_t *bytes)
 	return word;
 }
 
-static __always_inline uint64_t hash_of(const struct nb_table *table, const struct nb_stream_key *key)
+static __always_inline uint64_t hash_flow(uint64_t hash, const struct nb_flow *flow)
 {
-	const struct nb_flow *flow = &key->flow;
-	uint64_t hash = table->hash_seed;
-
 	hash = mix(hash, load64(flow->source));
 	hash = mix(hash, load64(flow->destination));
 	if (flow->family == 6) {
 		hash = mix(hash, load64(flow->source + 8));
 		hash = mix(hash, load64(flow->destination + 8));
 	}
-	hash = mix(hash, (uint64_t)flow->source_port << 32 | (uint64_t)flow->destination_port << 16 | flow->family);
+	return mix(hash, (uint64_t)flow->source_port << 32 | (uint64_t)flow->destination_port << 16 | flow->family);
+}
+
+static __always_inline uint64_t hash_of(const struct nb_table *table, const struct nb_stream_key *key)
+{
+	uint64_t hash = hash_flow(table->hash_seed, &key->flow);
+
 	hash = mix(hash, (uint64_t)key->session << 32 | key->stream);
 	return mix(hash, table->hash_seed ^ key->kind);
 }
@@ -377,6 +398,21 @@ static void count_series(struct nb_table *table, const struct nb_packet *packet,
 		point->iat_max_ns = (uint64_t)iat_ns;
 }
 
+/* Of flow and payload; a cut payload has another hash than the whole one. */
+static uint32_t content_of(const struct nb_table *table, const struct nb_packet *packet)
+{
+	const uint32_t whole = packet->payload_length / sizeof(uint64_t) * sizeof(uint64_t);
+	uint64_t hash = hash_flow(table->config.content_seed, &packet->flow);
+	uint8_t rest[sizeof(uint64_t)] = { 0 };
+
+	for (uint32_t at = 0; at < whole; at += sizeof(uint64_t))
+		hash = mix(hash, load64(packet->payload + at));
+	if (packet->payload_length > whole)
+		memcpy(rest, packet->payload + whole, packet->payload_length - whole);
+	hash = mix(mix(hash, load64(rest)), (uint64_t)packet->payload_length << 32 | packet->datagram_length);
+	return (uint32_t)(hash >> 32);
+}
+
 static void log_packet(struct nb_table *table, int64_t received_ns, uint32_t stream, uint64_t sequence)
 {
 	if (table->totals.logged == table->config.log_capacity) {
@@ -388,6 +424,12 @@ static void log_packet(struct nb_table *table, int64_t received_ns, uint32_t str
 		.stream = stream,
 		.sequence = (uint32_t)sequence,
 	};
+}
+
+static void log_content(struct nb_table *table, const struct nb_packet *packet, uint32_t index)
+{
+	log_packet(table, packet->received_ns, index << 16 | (packet->datagram_length & CONTENT_LENGTH_MASK),
+		   content_of(table, packet));
 }
 
 /* --- whose it is ------------------------------------------------------------------------------------------------- */
@@ -594,7 +636,11 @@ static void record_probe(struct nb_table *table, const struct nb_packet *packet,
 	if (!timed)
 		return;
 	count_timed(table, packet, tracker);
-	if (table->log)
+	if (!table->log)
+		return;
+	if (table->config.log_content)
+		log_content(table, packet, index);
+	else
 		log_packet(table, packet->received_ns, probe->stream, probe->sequence);
 }
 
@@ -643,7 +689,9 @@ static void record_other(struct nb_table *table, const struct nb_packet *packet)
 	if (!arrival.timed)
 		return;
 	count_timed(table, packet, table->trackers[index]);
-	if (is_logged(table, decoded))
+	if (table->log && table->config.log_content)
+		log_content(table, packet, index);
+	else if (is_logged(table, decoded))
 		log_packet(table, packet->received_ns, decoded->tag, decoded->sequence);
 }
 
@@ -662,6 +710,17 @@ void nb_table_record(struct nb_table *table, const struct nb_packet *packet)
 		record_probe(table, packet, &probe);
 	else
 		record_other(table, packet);
+}
+
+void nb_table_restart(struct nb_table *table)
+{
+	destroy_streams(table);
+	memset(table->slots, 0, ((size_t)table->slot_mask + 1) * sizeof(*table->slots));
+	table->totals = (struct nb_table_totals){ 0 };
+	table->timed = 0;
+	table->newest = 0;
+	table->series_begun = false;
+	table->delivery = (struct nb_histogram){ .min = UINT64_MAX };
 }
 
 void nb_table_finish(struct nb_table *table)

@@ -24,6 +24,8 @@ struct nb_table_config {
 	int64_t series_ns;       /* length of a time series' point; 0: no series */
 	uint32_t series_points;  /* the newest so many are kept */
 	uint64_t log_capacity;   /* packets that the packet log can hold; 0: no log */
+	bool log_content;        /* the log takes every timed packet, by its content instead of a sequence */
+	uint32_t content_seed;   /* of the content's hash; who compares two logs gives both the same */
 };
 
 /*
@@ -44,7 +46,9 @@ struct nb_table_totals {
 	uint64_t foreign;         /* another session; or no probe, where only probes are wanted */
 	uint64_t damaged;         /* a probe with a wrong check or another version */
 	uint64_t refused_streams; /* packets of streams that found no room */
-	uint64_t logged; /* the log takes timed packets with a sequence; where a session is named, only its probes */
+	uint64_t
+		logged; /* the log takes timed packets with a sequence (of any content, where log_content says so); where a
+			  * session is named, only its probes */
 	uint64_t log_overflow; /* of these, such as found no room; 0 without a log */
 	uint64_t series_overwritten; /* points that made room for newer ones */
 	uint64_t stamps[NB_STAMP_CLASSES]; /* packets by the class of their stamp */
@@ -69,6 +73,10 @@ struct nb_log_entry {
 	int64_t received_ns;
 	uint32_t stream; /* the probe's stream number, or the SSRC */
 	uint32_t sequence; /* low 32 bits; of RTP the extended ones: its 16, and the wraps since the first packet */
+	/*
+	 * With log_content: stream is the index of the packet's stream in the upper 16 bits, and the UDP payload's length in the
+	 * lower; sequence is a hash of flow and payload. The index tells the flow at any time: a stream's flow never changes.
+	 */
 };
 
 struct nb_table; /* opaque */
@@ -82,6 +90,8 @@ void nb_table_unlock(struct nb_table *table);
 
 /* All below: the caller holds the lock. */
 void nb_table_record(struct nb_table *table, const struct nb_packet *packet);
+/* Forget every packet so far, as if the table had just been made: what was received before a measurement began. */
+void nb_table_restart(struct nb_table *table);
 void nb_table_finish(struct nb_table *table);
 void nb_table_totals(const struct nb_table *table, struct nb_table_totals *totals);
 uint32_t nb_table_count(const struct nb_table *table);

@@ -37,9 +37,14 @@ class StreamTable:
         series_ns: int = 0,
         series_points: int = 4096,
         log_capacity: int = 0,
+        log_content: bool = False,  # the log takes every timed packet, by a hash of its content instead of a sequence
+        content_seed: int = 0,  # of that hash
     ) -> None: ...
     def feed(self, frame: bytes, received_ns: int, wire_length: int, stamp_class: str = "kernel", read_ns: int = 0) -> str:
         """One Ethernet frame. Returns "datagram", "not_udp" or "damaged"."""
+
+    def restart(self) -> None:
+        """Forgets every packet so far, as if the table had just been made; a capture may go on feeding it."""
 
     def finish(self) -> None:
         """Settles what is still open; afterwards holes count as lost."""
@@ -80,7 +85,11 @@ class StreamTable:
         """Keys of struct nb_series_point, oldest first."""
 
     def log(self) -> bytes:
-        """Entries of 16 bytes, native byte order: int64 received_ns, uint32 stream, uint32 sequence. A copy."""
+        """Entries of 16 bytes, native byte order: int64 received_ns, uint32 stream, uint32 sequence. A copy.
+
+        With log_content, stream is the index in streams() in the upper 16 bits and the payload's length in the lower, and sequence
+        is a hash of flow and payload.
+        """
 
 class SocketSender:
     def __init__(

@@ -45,6 +45,7 @@ class AgentClient:
         self._on_progress = on_progress
         self._log = bytearray()
         self._errors = bytearray()
+        self._arriving = False
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue()
         try:
             self._process = subprocess.Popen(
@@ -77,6 +78,28 @@ class AgentClient:
             NetbenchError: it could not do its job, with its own words; or it said nothing in time.
         """
         self._wait_for("ready", timeout_s)
+
+    def arriving(self) -> bool:
+        """Whether a receiver that awaits its start has said, since it was ready, that something came; does not wait."""
+        while not self._arriving:
+            try:
+                event = self._events.get_nowait()
+            except queue.Empty:
+                break
+            if event is None or event["event"] == "error":
+                self._events.put(event)  # for whoever waits next
+                break
+            self._arriving = event["event"] == "arriving"
+        return self._arriving
+
+    def count(self) -> None:
+        """Let a receiver that awaits its start count from now on; returns when it does.
+
+        Raises:
+            NetbenchError: it ended, with its own words; or it said nothing in time.
+        """
+        self._say("start")
+        self._wait_for("counting", READY_TIMEOUT_S)
 
     def start(self) -> None:
         """Let a sender begin."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MOST_QUIET_PERIODS = 10
 _QUIET_POLL_S = 0.02
+_ARRIVAL_POLL_S = 0.05
 
 
 def do(job: Job, commands: Commands) -> None:
@@ -86,12 +87,26 @@ def _receive(job: ReceiveJob, commands: Commands) -> None:
         loss_distance=job.loss_distance,
         series_ns=job.series_ns,
         log_capacity=job.log_capacity,
+        log_content=job.content_seed is not None,
+        content_seed=job.content_seed or 0,
     )
     counters = Counters(job.read_counters)
     backend = open_backend(job)
     commands.on_stop(lambda: _stop_when_quiet(backend, table, job.quiet_ns / 1e9))
+
+    def count_from_now() -> None:
+        nonlocal counters
+        _await_start(job, table, commands)
+        counters = Counters(job.read_counters)
+        table.restart()
+        emit("counting")
+
     emit("ready")
-    work(lambda: backend.run(table, job.duration_ns), lambda: {"totals": table.totals(), "streams": table.streams()})
+    work(
+        lambda: backend.run(table, job.duration_ns),
+        lambda: {"totals": table.totals(), "streams": table.streams()},
+        first=count_from_now if job.await_start else None,
+    )
     table.finish()
     emit_log(table.log())
     emit(
@@ -106,6 +121,15 @@ def _receive(job: ReceiveJob, commands: Commands) -> None:
         },
     )
     backend.close()
+
+
+def _await_start(job: ReceiveJob, table: StreamTable, commands: Commands) -> None:
+    """Until `start`; meanwhile, tell when the first packet of what is listened to has come."""
+    wanted = {(spec.destination, spec.port) for spec in job.listens}
+    while not commands.started.wait(_ARRIVAL_POLL_S):
+        if wanted and any((stream["destination"], stream["destination_port"]) in wanted for stream in table.streams()):
+            emit("arriving")
+            wanted = set()
 
 
 def _stop_when_quiet(backend: CaptureBackend, table: StreamTable, quiet_s: float) -> None:

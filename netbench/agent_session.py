@@ -64,8 +64,14 @@ def emit(event: str, data: dict[str, Any] | None = None) -> None:
     sys.stdout.flush()
 
 
-def work(run: Callable[[], None], progress: Callable[[], dict[str, Any]]) -> None:
-    """Run in a thread, tell the progress from this one; errors of the thread are raised here."""
+def work(run: Callable[[], None], progress: Callable[[], dict[str, Any]], first: Callable[[], None] | None = None) -> None:
+    """Run in a thread, tell the progress from this one; errors of the thread are raised here.
+
+    Args:
+        run: the work.
+        progress: data of the progress events.
+        first: done here as soon as the work goes on, before any progress is told.
+    """
     failures: list[BaseException] = []
 
     def guarded() -> None:
@@ -76,6 +82,8 @@ def work(run: Callable[[], None], progress: Callable[[], dict[str, Any]]) -> Non
 
     worker = threading.Thread(target=guarded, name="work", daemon=True)
     worker.start()
+    if first is not None:
+        first()
     while True:
         worker.join(PROGRESS_INTERVAL_S)
         if not worker.is_alive():

@@ -3,13 +3,16 @@
 A job is one line of JSON on the agent's standard input. The agent answers in NDJSON on standard output, one event a line:
 
     {"event": "ready"}                              receivers: bound, joined, ring armed; senders: everything created
+    {"event": "arriving"}                           receivers that await `start`: the first packet of what they listen to came
+    {"event": "counting"}                           the same, after `start`: everything from now on counts
     {"event": "progress", "data": {...}}            about once a second while it works
     {"event": "packet_log", "data": {"entries": n, "zlib_base64": "..."}}   before the result, when a log was asked for
     {"event": "result", "data": {...}}              the last line of an agent that did its job
     {"event": "error", "data": {"kind": k, "message": m, "remedy": r, "errno": e}}   the last line of one that could not
 
-After the job, the runner writes commands, a word a line: `start` (a sender begins), `stop` (a receiver takes what is queued and
-reports; a sender ends early and reports). When standard input closes, an agent ends at once: a dead runner leaves no orphans.
+After the job, the runner writes commands, a word a line: `start` (a sender begins, a receiver that awaits it counts), `stop` (a
+receiver takes what is queued and reports; a sender ends early and reports). When standard input closes, an agent ends at once: a
+dead runner leaves no orphans.
 """
 
 from __future__ import annotations
@@ -133,6 +136,8 @@ class ReceiveJob:
         loss_distance: a loss at most so many sequences behind the one before is noticeable (RFC 3357 section 6.1).
         stream_windows: the newest windows of each stream are told.
         log_capacity: packets in the packet log; 0: no log.
+        content_seed: the packet log takes every packet, by its content, hashed with this seed; None: by sequences.
+        await_start: what arrives before `start` is not counted; the answer to it is the event `counting`.
     """
 
     listens: tuple[StreamSpec, ...]
@@ -154,6 +159,8 @@ class ReceiveJob:
     loss_distance: int = 99
     series_ns: int = 0
     log_capacity: int = 0
+    content_seed: int | None = None
+    await_start: bool = False
     stream_histograms: bool = False
     stream_windows: bool = False
     read_counters: bool = True

@@ -61,9 +61,22 @@ find_missing() {
 	for program in tshark tcpdump iperf ffmpeg; do
 		has_program "$program" || wanted="$wanted $program"
 	done
+	has_program dockerd && has_program docker || wanted="$wanted docker.io"
+	has_program iptables || wanted="$wanted iptables" # dockerd's own rules
 	# Ubuntu's chromium package only starts a snap, which neither containers nor CI have.
 	has_program chromium || is_ubuntu || wanted="$wanted chromium"
+	# Guests, containers, and another machine.
+	has_program qemu-system-x86_64 || wanted="$wanted qemu-system-x86"
+	has_static_busybox || wanted="$wanted busybox-static"
+	has_program cpio || wanted="$wanted cpio"
+	has_program depmod || wanted="$wanted kmod"
+	has_program dockerd || wanted="$wanted docker.io"
+	has_program iptables || wanted="$wanted iptables"
+	has_program sshd || wanted="$wanted openssh-server"
+	has_program ssh || wanted="$wanted openssh-client"
 }
+
+has_static_busybox() { has_program busybox && ! ldd "$(PATH="$path" command -v busybox)" >/dev/null 2>&1; }
 
 fuzzer_package() { # before Debian 12 and Ubuntu 23.04 the runtimes were part of libclang-common-N-dev
 	for name in "libclang-rt-$(clang_version)-dev" "libclang-common-$(clang_version)-dev"; do
@@ -75,7 +88,7 @@ fuzzer_package() { # before Debian 12 and Ubuntu 23.04 the runtimes were part of
 	echo "libclang-rt-$(clang_version)-dev"
 }
 
-apt_install() {
+apt_install() { # a list of names, and options of apt-get
 	echo "installing system packages:$*"
 	# No question may be asked (tshark has one: may ordinary users capture?).
 	# shellcheck disable=SC2048,SC2086 # a list of names
@@ -83,6 +96,65 @@ apt_install() {
 		cat "$log"
 		return 1
 	}
+}
+
+# QEMU has igb, whose virtual functions are measured, since version 8. Where the release has an older one, its backports may have
+# one: they are added as an entry of their own, a copy of the machine's own entry with another suite. Else it is the older one,
+# and the environments vm-igb and vm-sriov say so.
+install_qemu() {
+	suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-none}")-backports
+	if [ "$(apt_candidate)" -lt 8 ] && has_suite "$suite" && [ "$(apt_candidate -t "$suite")" -ge 8 ]; then
+		apt_install " -t $suite qemu-system-x86" && return
+	fi
+	apt_install " qemu-system-x86"
+}
+
+# The first number of the version that apt would install.
+apt_candidate() {
+	version=$(apt-cache policy "$@" qemu-system-x86 2>/dev/null | sed -n 's/^ *Candidate: \([0-9]*:\)\{0,1\}\([0-9][0-9]*\).*/\2/p')
+	echo "${version:-0}"
+}
+
+# Whether apt has a release's backports; they are added where they can be had.
+has_suite() {
+	! apt-cache policy | grep -q "n=$1," || return 0
+	entry=/etc/apt/sources.list.d/netbench-$1
+	entries .sources | own_paragraph "${1%-backports}" >"$entry.sources"
+	if [ ! -s "$entry.sources" ]; then
+		rm "$entry.sources"
+		entries .list | own_line "${1%-backports}" >"$entry.list"
+	fi
+	apt-get update -q >"$log" 2>&1
+	! apt-cache policy | grep -q "n=$1," || return 0
+	rm -f "$entry.sources" "$entry.list"
+	apt-get update -q >"$log" 2>&1 || cat "$log"
+	return 1
+}
+
+# The machine's own entries of one form, files kept apart by a blank line.
+entries() {
+	for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+		case $file in *"$1") cat "$file" && echo ;; esac
+	done
+}
+
+# The first paragraph (deb822) of a suite's main component, with the suite's backports instead.
+own_paragraph() {
+	sed '/^#/d' | awk -v suite="$1" 'BEGIN { RS = "" }
+		/(^|\n)Enabled: *no/ || !/(^|\n)Types:[^\n]* deb( |\n|$)/ { next }
+		("\n" $0) ~ ("\nSuites:[^\n]* " suite "( |\n|$)") {
+			sub(/Suites:[^\n]*/, "Suites: " suite "-backports")
+			sub(/Types:[^\n]*/, "Types: deb")
+			print
+			exit
+		}'
+}
+
+# The first one-line entry of a suite, with the suite's backports instead.
+own_line() {
+	awk -v suite="$1" '/^deb[ \t]/ {
+		for (i = 2; i <= NF; i++) if ($i == suite) { $i = suite "-backports"; print; exit }
+	}'
 }
 
 find_missing
@@ -96,7 +168,10 @@ if [ "$(id -u)" = 0 ] && has_program apt-get; then
 	find_missing # clang's runtime has a name only once clang is there
 	[ -z "$required" ] || apt_install "$required"
 	for package in $wanted; do
-		apt_install " $package" || echo "no $package here: the tests that need it skip"
+		case $package in
+		qemu-system-x86) install_qemu ;;
+		*) apt_install " $package" ;;
+		esac || echo "no $package here: the tests that need it skip"
 	done
 	find_missing
 	[ -z "$required" ] && exit 0

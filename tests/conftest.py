@@ -13,6 +13,8 @@ from typing import TypeVar
 
 import pytest
 
+pytest_plugins = ["docker_daemon"]
+
 Measured = TypeVar("Measured")
 InPrivateNetwork = Callable[[Callable[[], Measured]], Measured]
 

@@ -30,6 +30,11 @@ def run(
         list[str] | None,
         typer.Option("--profile", metavar="NAME[:key=value,…]", help="Only these; repeatable. E.g. lineup:streams=1000,pps=50000"),
     ] = None,
+    site: Annotated[
+        list[str] | None,
+        typer.Option("--site", metavar="ssh:USER@HOST[:PORT]", help="A machine of your own, reached by ssh; repeatable."),
+    ] = None,
+    uncapped: Annotated[bool, typer.Option("--uncapped", help="Allow more than 100 Mb/s on a real network.")] = False,
     samples: Annotated[int | None, typer.Option("--samples", metavar="N", help="Samples of each trial (3).", min=1)] = None,
     duration: Annotated[
         str | None, typer.Option("-t", "--duration", metavar="TIME", help="Traffic of a trial: 10, 30s, 1m30s (2s).")
@@ -55,14 +60,15 @@ def run(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress; only the verdicts.")] = False,
 ) -> int:
     """Measure environments with real traffic and say which one a probe can be trusted in."""
+    from netbench.cli import machines
     from netbench.cli.plan_choice import chosen_plan
     from netbench.environments import lab
     from netbench.place_facts import host_facts
 
     selected = chosen_plan(
         plan,
-        environments=environment,
-        profiles=profile,
+        environments=machines.with_sites(environment, site),
+        profiles=profile or (machines.PROFILES_OUTSIDE if site and plan is None else None),
         overrides={
             "samples": samples,
             "duration": duration,
@@ -73,8 +79,11 @@ def run(
             "seed": seed,
         },
     )
+    if machines.is_outside(selected):
+        machines.check_cap(selected, uncapped=uncapped)
     host = host_facts()
-    lab.enter()  # while this process has one thread: numpy, which the rest imports, starts more
+    if machines.needs_lab(selected):
+        lab.enter()  # while this process has one thread: numpy, which the rest imports, starts more
     from netbench.compare.verdict import exit_code
     from netbench.metrics.packet_log import PacketLogFolder
     from netbench.report import write_reports

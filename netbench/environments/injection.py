@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 from netbench.environments.base import BuiltEnvironment, Option
 from netbench.environments.netns import Network, enter, run
 from netbench.environments.options import port_range
+from netbench.environments.ownership import owner
 
 if TYPE_CHECKING:
     from netbench.result.plan import OptionValue
 
 COMMENT = "netbench injected"
 _TABLE = "netbench_injection"
+SHARED_TABLE = f"{_TABLE}_"  # followed by process and start time of the runner, and a token
+_LISTING = ("nft", "-j", "list", "table")
 
 OPTIONS = (
     Option("inject_drop_every", 0, "drop exactly every Nth UDP packet on purpose, to see it found; 0 drops none", minimum=0),
@@ -72,6 +75,14 @@ class Injection:
         first, last = self.ports
         return f"Exactly 1 of {self.every} UDP packets to the ports {first}-{last} is dropped on purpose {where}."
 
+    def _input_steps(self, table: str, interface: str) -> str:
+        steps = (
+            f"add table ip {table}",
+            f"add chain ip {table} input {{ type filter hook input priority 0; }}",
+            f"add rule ip {table} input iifname {interface} {self._rule}",
+        )
+        return "; ".join(steps)
+
     @property
     def _rule(self) -> str:
         first, last = self.ports
@@ -79,28 +90,21 @@ class Injection:
 
     def drop_at_input(self, network: Network, namespace: str, interface: str) -> tuple[str, ...]:
         """Drop where the packets of an interface enter the namespace's own stack. Returns the command that shows the counter."""
-        steps = (
-            f"add table ip {_TABLE}",
-            f"add chain ip {_TABLE} input {{ type filter hook input priority 0; }}",
-            f"add rule ip {_TABLE} input iifname {interface} {self._rule}",
-        )
-        network.inside(namespace, "nft", "; ".join(steps))
-        return _counter_command(namespace)
+        network.inside(namespace, "nft", self._input_steps(_TABLE, interface))
+        return (*enter(namespace), *_LISTING, "ip", _TABLE)
 
-    def drop_at_ingress(self, network: Network, namespace: str, interface: str) -> tuple[str, ...]:
-        """Drop where an interface takes packets in, after packet sockets saw them and before a bridge or a macvtap takes them away.
+    def drop_in_shared(self, network: Network, within: tuple[str, ...], interface: str) -> tuple[str, ...]:
+        """The same in a network that is not ours: by a table that says whose it is, and that is removed again.
 
-        Returns:
-            the command that shows the counter.
+        Args:
+            network: under construction.
+            within: what stands before a command so that it runs there.
+            interface: that packets come in by.
         """
-        hook = f'{{ type filter hook ingress device "{interface}" priority 0; }}'
-        steps = (
-            f"add table netdev {_TABLE}",
-            f"add chain netdev {_TABLE} {interface} {hook}",
-            f"add rule netdev {_TABLE} {interface} {self._rule}",
-        )
-        network.inside(namespace, "nft", "; ".join(steps))
-        return _counter_command(namespace)
+        table = f"{SHARED_TABLE}{owner().replace(':', '_')}_{network.token}"
+        network.undo(run, (*within, "nft", f"add table ip {table}; delete table ip {table}"), "Removing the injected loss failed")
+        network.run(*within, "nft", self._input_steps(table, interface))
+        return (*within, *_LISTING, "ip", table)
 
     def drop_between(self, network: Network, namespace: str, near: str, far: str) -> tuple[str, ...]:
         """Join two interfaces into one wire that drops on the way from near to far. Returns the command that shows the counter."""
@@ -112,7 +116,7 @@ class Injection:
         steps.append(f'add rule netdev {_TABLE} {near} fwd to "{far}"')
         steps.append(f'add rule netdev {_TABLE} {far} fwd to "{near}"')
         network.inside(namespace, "nft", "; ".join(steps))
-        return _counter_command(namespace)
+        return (*enter(namespace), *_LISTING, "netdev", _TABLE)
 
 
 def dropped(built: BuiltEnvironment) -> tuple[int, ...]:
@@ -122,10 +126,6 @@ def dropped(built: BuiltEnvironment) -> tuple[int, ...]:
         CannotRunError: the environment does not stand any more.
     """
     return tuple(_count(run(command, "Reading the injected drops failed")) for command in built.injected_counters)
-
-
-def _counter_command(namespace: str) -> tuple[str, ...]:
-    return (*enter(namespace), "nft", "-j", "list", "ruleset")
 
 
 def _count(ruleset: str) -> int:

@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from netbench.environments import virtual_machine
 from netbench.environments.netns import end_occupants, run
 
 _DIRECTORY = Path("/run/netns")
@@ -68,14 +67,23 @@ def _sweep_orphans() -> list[Removed]:
     return ended
 
 
+def _sweep_docker() -> list[Removed]:
+    """Containers, their networks and images, and rules in the daemon's network."""
+    from netbench.environments import docker_leftovers  # it asks us for nothing; its own imports cost
+
+    return [Removed(kind, name) for kind, name in docker_leftovers.sweep()]
+
+
 def _parent(directory: Path) -> int:
     after_name = (directory / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
     return int(after_name.split()[1])
 
 
-def _sweep_guests() -> list[Removed]:
-    """Virtual machines of runs that are dead, and the directories of their ports and logs."""
-    return [Removed(kind, name) for kind, name in virtual_machine.sweep()]
+def _sweep_control_sockets() -> list[Removed]:
+    """Directories of ssh connections whose process is dead, and so is the shell that should have removed them."""
+    from netbench.environments import ssh
+
+    return [Removed("directory", name) for name in ssh.sweep()]
 
 
-_SWEEPERS: tuple[Callable[[], list[Removed]], ...] = (_sweep_guests, _sweep_namespaces, _sweep_orphans)
+_SWEEPERS: tuple[Callable[[], list[Removed]], ...] = (_sweep_docker, _sweep_namespaces, _sweep_orphans, _sweep_control_sockets)

@@ -7,7 +7,7 @@ import secrets
 import shlex
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from types import TracebackType
 
@@ -17,6 +17,7 @@ from netbench.errors import CannotRunError, UsageError
 _LONGEST_INTERFACE = 15  # IFNAMSIZ - 1
 _LONGEST_NAMESPACE = 255  # a file name
 _COMMAND_SECONDS = 30.0  # none of them takes 0.1 s; a hanging one must not hang the run
+_ATTACHED = "-daemon"  # how the names of namespaces end that are not ours: only the name is taken away, nothing in there is ended
 _QUIET = "for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do [ ! -w $f ] || echo 1 > $f; done"
 
 _PACKAGES = {"ip": "iproute2", "nft": "nftables", "sh": "dash"}
@@ -40,12 +41,13 @@ class Network:
     Attributes:
         environment: its name; part of the name of every namespace.
         commands: what was typed so far, in order.
+        token: part of the name of everything that this network makes.
     """
 
     def __init__(self, environment: str) -> None:
         self.environment = environment
         self.commands: list[str] = []
-        self._token = secrets.token_hex(3)
+        self.token = secrets.token_hex(3)
         self._undo = ExitStack()
 
     def __enter__(self) -> Network:
@@ -53,10 +55,6 @@ class Network:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._undo.close()
-
-    def place(self, role: str) -> str:
-        """The name of a role's network stack, `nb-TOKEN-ENVIRONMENT-ROLE`; for those that are no namespace (a guest's) as well."""
-        return f"nb-{self._token}-{self.environment}-{role}"
 
     def namespace(self, role: str) -> str:
         """Make a namespace for one role, with loopback up and without IPv6, and return its name `nb-TOKEN-ENVIRONMENT-ROLE`.
@@ -67,7 +65,7 @@ class Network:
             UsageError: the name cannot be one.
             CannotRunError: the system refused.
         """
-        name = self.place(role)
+        name = self.name_of(role)
         if len(name) > _LONGEST_NAMESPACE or "/" in name:
             raise UsageError(
                 f"{name!r} cannot name a network namespace: it must be at most {_LONGEST_NAMESPACE} characters without a slash.",
@@ -78,6 +76,33 @@ class Network:
         self.inside(name, "sh", "-c", _QUIET)
         self.ip(name, "link", "set", "lo", "up")
         return name
+
+    def name_of(self, role: str) -> str:
+        """What a namespace, a container or anything else of this role is called."""
+        return f"nb-{self.token}-{self.environment}-{role}"
+
+    def attach(self, role: str, process: int, typed: str | None = None) -> str:
+        """Name the network namespace of a process that others made: on exit the name goes, the namespace stays as it is.
+
+        The daemon's own namespace takes the role `daemon`, by which a sweep knows that nothing in there may be ended.
+
+        Args:
+            role: the last part of the name.
+            process: its id.
+            typed: shell words that find the process when the commands are typed again; None: its id.
+
+        Raises:
+            CannotRunError: the system refused.
+        """
+        name = self.name_of(role)
+        self.undo(_detach_namespace, name)
+        run(("ip", "netns", "attach", name, str(process)), f"Building the environment {self.environment} failed")
+        self.commands.append(f"ip netns attach {name} {typed or process}")
+        return name
+
+    def undo(self, step: Callable[..., object], *arguments: object) -> None:
+        """Call a step when the network is taken down; the last one that was given comes first."""
+        self._undo.callback(step, *arguments)
 
     def run(self, *command: str) -> None:
         """Run a command and keep it for the report.
@@ -174,13 +199,34 @@ def check_interface(name: str) -> str:
 
 
 def end_occupants(namespace: str) -> list[int]:
-    """Kill every process in a namespace: while one lives, the namespace and its interfaces live. Returns their ids."""
+    """Kill every process in a namespace: while one lives, the namespace and its interfaces live. Returns their ids.
+
+    A namespace that others made (Network.attach), this process's own and the system's first are left alone.
+    """
+    if namespace.endswith(_ATTACHED) or _is_shared(namespace):
+        return []
     listed = run(("ip", "netns", "pids", namespace), f"Finding the processes in {namespace} failed")
     ended = [int(process) for process in listed.split() if int(process) != os.getpid()]
     for process in ended:
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
     return ended
+
+
+def _is_shared(namespace: str) -> bool:
+    """Whether it is the namespace of this process or of the system's first."""
+    named = os.stat(f"/run/netns/{namespace}")
+    for process in ("self", "1"):
+        with suppress(OSError):
+            other = os.stat(f"/proc/{process}/ns/net")
+            if (named.st_dev, named.st_ino) == (other.st_dev, other.st_ino):
+                return True
+    return False
+
+
+def _detach_namespace(name: str) -> None:
+    if os.path.exists(f"/run/netns/{name}"):
+        run(("ip", "netns", "delete", name), f"Taking down the name {name} failed")
 
 
 def _delete_namespace(name: str) -> None:

@@ -40,7 +40,7 @@ def lay(network: Network, injection: Injection) -> Wire:
     """Build sender, cable and host."""
     sender = network.namespace("wire")
     host = network.namespace("host")
-    counters = _cable(network, sender, host, injection)
+    counters = cable(network, sender, host, injection)
     network.address(sender, SENDER_INTERFACE, f"{SENDER_ADDRESS}/{PREFIX_LENGTH}")
     network.address(host, HOST_INTERFACE, f"{HOST_ADDRESS}/{PREFIX_LENGTH}")
     network.neighbour(sender, SENDER_INTERFACE, HOST_ADDRESS, HOST_MAC)
@@ -55,10 +55,15 @@ def lay(network: Network, injection: Injection) -> Wire:
     )
 
 
-def _cable(network: Network, sender: str, host: str, injection: Injection) -> tuple[tuple[str, ...], ...]:
-    """One veth pair; or, when packets shall be lost on the wire, two with a lossy middle piece between them."""
+def cable(
+    network: Network, sender: str, host: str, injection: Injection, interface: str = HOST_INTERFACE
+) -> tuple[tuple[str, ...], ...]:
+    """Lay the cable from the sender to the host, where its end is called `interface`. Returns the commands that show its own drops.
+
+    It is one veth pair; or, when packets shall be lost on the wire, two with a lossy middle piece between them.
+    """
     near = ("link", "add", SENDER_INTERFACE, "address", SENDER_MAC, "type", "veth", "peer", "name")
-    far_end = (HOST_INTERFACE, "address", HOST_MAC, "netns", host)
+    far_end = (interface, "address", HOST_MAC, "netns", host)
     if not injection.at_sender:
         network.ip(sender, *near, *far_end)
         return ()

@@ -439,6 +439,70 @@ static void test_the_log_holds_probes_until_it_is_full(void **state)
 	nb_table_destroy(table);
 }
 
+static void test_a_log_of_contents_tells_packets_without_a_sequence_apart(void **state)
+{
+	struct nb_table_config config = ordinary();
+	const struct nb_log_entry *log;
+	struct arrival arrival;
+	struct nb_table *table;
+	uint64_t count;
+
+	(void)state;
+	config.log_capacity = 8;
+	config.log_content = true;
+	config.content_seed = 5;
+	table = create(config);
+	for (uint8_t i = 0; i < 5; i++) { /* 0, 1, 2 of one flow, the latter twice; then its content in another flow */
+		raw_arrival(&arrival, i < 4 ? 1 : 2, START + i);
+		arrival.payload[sizeof(arrival.payload) - 1] = i < 2 ? i : 2;
+		nb_table_record(table, &arrival.packet);
+	}
+	arrival.packet.stamp_class = NB_STAMP_USER; /* of another class: never timed, nor logged */
+	nb_table_record(table, &arrival.packet);
+	log = nb_table_log(table, &count);
+	assert_int_equal(count, 5);
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(log[i].stream, (i == 4 ? 1u << 16 : 0u) | WIRE_BYTES);
+	assert_int_not_equal(log[0].sequence, log[1].sequence);
+	assert_int_not_equal(log[1].sequence, log[2].sequence);
+	assert_int_equal(log[2].sequence, log[3].sequence);
+	assert_int_not_equal(log[3].sequence, log[4].sequence);
+	nb_table_destroy(table);
+}
+
+static void test_a_table_that_restarts_knows_nothing_of_before(void **state)
+{
+	struct nb_table_config config = ordinary();
+	struct nb_table_totals totals;
+	struct nb_table *table;
+	uint64_t count;
+
+	(void)state;
+	config.log_capacity = 2;
+	config.series_ns = MS;
+	config.series_points = 4;
+	table = create(config);
+	for (uint32_t i = 0; i < 9; i++) /* one stream too many, and more than the log and the series hold */
+		record_probe(table, i, 7, START + i * MS);
+	nb_table_restart(table);
+	totals = read_totals(table);
+	assert_int_equal(totals.packets, 0);
+	assert_int_equal(totals.refused_streams, 0);
+	assert_int_equal(totals.log_overflow, 0);
+	assert_int_equal(nb_table_count(table), 0);
+	assert_int_equal(nb_table_series_count(table), 0);
+	record_probe(table, 3, 100, START + 50 * MS);
+	record_probe(table, 3, 102, START + 51 * MS);
+	nb_table_finish(table);
+	assert_int_equal(nb_table_count(table), 1);
+	assert_int_equal(nb_table_key(table, 0)->stream, 3);
+	assert_int_equal(read_totals(table).first_ns, START + 50 * MS);
+	assert_int_equal(nb_table_series_count(table), 2);
+	assert_int_equal(nb_table_log(table, &count)[0].sequence, 100);
+	assert_int_equal(count, 2);
+	nb_table_destroy(table);
+}
+
 static void test_without_a_log_nothing_overflows(void **state)
 {
 	struct nb_table *table = create(ordinary());
@@ -526,6 +590,10 @@ static void test_wrong_configurations_are_refused(void **state)
 	config.log_capacity = UINT64_MAX;
 	assert_refused(config);
 	config = ordinary();
+	config.log_content = true;
+	config.max_streams = (1u << 16) + 1; /* its index would not fit an entry */
+	assert_refused(config);
+	config = ordinary();
 	config.tracker.reorder_window = 65;
 	assert_refused(config);
 }
@@ -546,6 +614,8 @@ int main(void)
 		cmocka_unit_test(test_late_stamps_find_their_point),
 		cmocka_unit_test(test_a_series_survives_hostile_stamps),
 		cmocka_unit_test(test_the_log_holds_probes_until_it_is_full),
+		cmocka_unit_test(test_a_log_of_contents_tells_packets_without_a_sequence_apart),
+		cmocka_unit_test(test_a_table_that_restarts_knows_nothing_of_before),
 		cmocka_unit_test(test_without_a_log_nothing_overflows),
 		cmocka_unit_test(test_a_reader_sees_whole_batches),
 		cmocka_unit_test(test_wrong_configurations_are_refused),

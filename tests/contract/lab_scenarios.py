@@ -16,10 +16,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from netbench.environments import lab, owners
+from netbench.environments import lab
 from netbench.environments.base import BuiltEnvironment, Environment, Site
 from netbench.environments.injection import dropped
 from netbench.environments.netns import Network
+from netbench.environments.ownership import owner
 from netbench.errors import NetbenchError
 
 # Told on the command line, so that it runs where this file is not: in containers and guests.
@@ -53,17 +54,25 @@ def namespaces() -> list[str]:
     return sorted(path.name for path in Path("/run/netns").iterdir())
 
 
-def left_over() -> list[str]:
-    """What this process has made and not taken down: namespaces, and guests with their directories."""
-    guests = [f"guest {path.name}" for path in Path("/tmp").glob(f"nb-vm-{owners.stamp()}-*")]
-    commands = (path.read_bytes().split(b"\0") for path in Path("/proc").glob("[0-9]*/cmdline") if path.parent.exists())
-    machines = [words[2].decode() for words in commands if b"qemu-system" in words[0] and owners.stamp().encode() in words[2]]
-    return [*namespaces(), *guests, *machines]
+def left() -> list[str]:
+    """What is still there that this process made: names of namespaces, and what the daemon holds."""
+    return [*namespaces(), *(at_daemon() if "DOCKER_HOST" in os.environ else ())]
+
+
+def at_daemon() -> list[str]:
+    mine = ("--filter", f"label=netbench.owner={owner()}", "--format")
+    questions = (
+        ("ps", "--all", *mine, "{{.Names}}"),
+        ("network", "ls", *mine, "{{.Name}}"),
+        ("image", "ls", *mine, "{{.Repository}}"),
+    )
+    answers = [subprocess.run(["docker", *words], capture_output=True, text=True, check=True, timeout=30) for words in questions]
+    return [line for answer in answers for line in answer.stdout.splitlines()]
 
 
 def start(site: Site, *arguments: object) -> subprocess.Popen[str]:
     command = [*site.enter, *site.python, "-c", WORKER, *map(str, arguments)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def line(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -103,7 +112,7 @@ def reach(text: str) -> dict[str, Any]:
         result = {
             "transfers": transfers,
             "sites": {s.name: [s.interface, s.address, s.place] for s in built.receivers},
-            "places": sorted({s.place for s in (built.sender, *built.receivers) if s.clock == "host"}),  # a guest's is no namespace
+            "places": sorted({s.place for s in (built.sender, *built.receivers)}),
             "standing": namespaces(),
             "dropped": dropped(built),
             "injected": built.injected,
@@ -111,7 +120,7 @@ def reach(text: str) -> dict[str, Any]:
             "multicast_unsupported": built.multicast_unsupported,
             "privilege": lab.privilege(),
         }
-    return {**result, "left": left_over()}
+    return {**result, "left": left()}
 
 
 def body_raises(text: str) -> dict[str, Any]:
@@ -129,7 +138,7 @@ def body_raises(text: str) -> dict[str, Any]:
             raise ZeroDivisionError
     except ZeroDivisionError:
         assert worker is not None
-        return {"standing": standing, "left": left_over(), "worker": worker.wait()}
+        return {"standing": standing, "left": left(), "worker": worker.wait()}
 
 
 def setup_fails(text: str) -> dict[str, Any]:
@@ -142,7 +151,7 @@ def setup_fails(text: str) -> dict[str, Any]:
         with made.setup(options):
             return {"error": None}
     except NetbenchError as error:
-        return {"error": error.message, "exit_code": error.exit_code, "left": left_over()}
+        return {"error": error.message, "exit_code": error.exit_code, "left": left()}
 
 
 def two_at_once(text: str) -> dict[str, Any]:
@@ -154,10 +163,8 @@ def two_at_once(text: str) -> dict[str, Any]:
         bystander = stack.enter_context(start(other, "receive", other.interface, other.address, "-", PORT, 0))
         line(bystander)
         there = transfer(first, "unicast", first.receivers[:1])["numbers"]["probe"]
-        assert bystander.stdin is not None
-        bystander.stdin.close()
         result = {"shared": sorted(set(sites(first)) & set(sites(second))), "there": there, "bystander": line(bystander)["numbers"]}
-    return {**result, "left": left_over()}
+    return {**result, "left": left()}
 
 
 def sites(built: BuiltEnvironment) -> list[str]:
@@ -171,7 +178,7 @@ def step_fails(_: str) -> dict[str, Any]:
         with Network("try") as network:
             network.ip(network.namespace("first"), "link", "add", "x", "type", "nonsense")
     except NetbenchError as error:
-        return {"message": error.message, "remedy": error.remedy, "left": left_over()}
+        return {"message": error.message, "remedy": error.remedy, "left": left()}
     return {}
 
 
@@ -183,7 +190,7 @@ def refused_options(text: str) -> dict[str, Any]:
         with made.setup(options):
             return {"message": None}
     except NetbenchError as error:
-        return {"kind": type(error).__name__, "message": error.message, "left": left_over()}
+        return {"kind": type(error).__name__, "message": error.message, "left": left()}
 
 
 def hold(text: str) -> dict[str, Any]:

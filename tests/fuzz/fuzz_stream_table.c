@@ -67,6 +67,7 @@ static struct nb_table *create(struct program *program)
 		.series_ns = choices >> 8 & 3 ? 1 + (int64_t)(choices >> 8 & 3) * 1000 : 0,
 		.series_points = 1 + (uint32_t)(choices >> 10 & 15),
 		.log_capacity = choices >> 16 & 15,
+		.log_content = choices >> 20 & 1,
 	};
 	struct nb_table *table;
 

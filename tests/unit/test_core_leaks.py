@@ -149,6 +149,7 @@ def table_calls() -> dict[str, Callable[[], object]]:
         "StreamTable": lambda: (fed_table(), refused(lambda: _core.StreamTable(reorder_window=3), ValueError)),
         "StreamTable.feed": feed,
         "StreamTable.finish": lambda: table.finish(),
+        "StreamTable.restart": lambda: fed_table().restart(),
         "StreamTable.totals": lambda: table.totals(),
         "StreamTable.streams": lambda: (table.streams(), table.streams(histograms=True)),
         "StreamTable.histogram": lambda: (table.histogram("iat"), refused(lambda: table.histogram("x"), ValueError)),

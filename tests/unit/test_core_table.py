@@ -219,6 +219,26 @@ def test_the_log_holds_what_it_has_room_for_and_says_what_not():
     assert (table.totals()["logged"], table.totals()["log_overflow"]) == (4, 1)
 
 
+def test_a_log_of_contents_is_the_same_wherever_the_same_packets_come_by():
+    first, second, other_seed = (_core.StreamTable(log_capacity=9, log_content=True, content_seed=seed) for seed in (7, 7, 8))
+    for table in (first, second, other_seed):
+        feed(table, [0, 1, 2], stream=9)
+    contents = [[sequence for _, _, sequence in struct.iter_unpack("=qII", table.log())] for table in (first, second, other_seed)]
+    assert contents[0] == contents[1]
+    assert len({*contents[0], *contents[2]}) == 6
+    assert [stream >> 16 for _, stream, _ in struct.iter_unpack("=qII", first.log())] == [0, 0, 0]
+
+
+def test_a_restarted_table_has_empty_books_and_counts_on():
+    table = _core.StreamTable(log_capacity=4, series_ns=MS)
+    feed(table, [0, 1, 2])
+    table.restart()
+    assert (table.streams(), table.series(), table.log(), table.totals()["packets"]) == ([], [], b"", 0)
+    feed(table, [5, 7])
+    table.finish()
+    assert [(stream["unique"], stream["lost"]) for stream in table.streams()] == [(2, 1)]
+
+
 def test_an_empty_table_has_empty_books():
     table = _core.StreamTable()
     table.finish()
