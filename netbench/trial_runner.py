@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 from netbench.agent_client import AgentClient
-from netbench.environments.base import BuiltEnvironment, Site
+from netbench.environments.base import HOST_CLOCK, BuiltEnvironment, Site
 from netbench.facts.drop_reasons import DropReasons
 from netbench.facts.reading import Unreadable
 from netbench.metrics.inputs import SiteResult, TrialInputs
@@ -64,7 +65,7 @@ def run_trial(
         watching = [agent for _, agent in receivers] + ([tap] if tap is not None else [])
         for agent in [*watching, sender]:
             agent.wait_ready()
-        kernel = stack.enter_context(_KernelDrops())
+        kernel = stack.enter_context(_KernelDrops(built.receivers))
         sender.start()
         sent = sender.result(jobs.duration_s + _GRACE_S)
         for agent in watching:
@@ -86,6 +87,7 @@ def run_trial(
             multicast_unsupported=built.multicast_unsupported,
             method=plan.method,
             clock_sync="same_clock" if built.one_clock else "unsynced",
+            tap_shares_clock=built.tap is None or all(site.clock == built.tap.clock for site in built.receivers),
             kernel=kernel.read(),
             kernel_absent=kernel.absent,
             destinations={spec.stream: (spec.destination, spec.port) for spec in jobs.send.streams},
@@ -112,9 +114,12 @@ def _write_logs(folder: PacketLogFolder, inputs: TrialInputs) -> None:
 class _KernelDrops:
     """The kernel's own reasons, where they can be counted on this machine; else why not. A trial never fails for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, receivers: Sequence[Site]) -> None:
         self.absent: str | None = None
         self._counting: DropReasons | None = None
+        if all(site.clock != HOST_CLOCK for site in receivers):
+            self.absent = "the probe is on another machine, whose kernel's reasons are not read from here"
+            return
         try:
             self._counting = DropReasons()
         except Unreadable as reason:

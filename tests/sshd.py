@@ -9,6 +9,7 @@ Nothing has a name on the system, and everything ends with the process that made
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -93,11 +94,49 @@ def cable(near: Machine, near_address: str, far: Machine, far_address: str, name
     """A veth pair between two machines, of one interface name at both ends, with addresses (CIDR) and a route for groups."""
     near.run("ip", "link", "add", name, "type", "veth", "peer", "name", name, "netns", far.process, check=True)
     for machine, address in ((near, near_address), (far, far_address)):
-        machine.run("sh", "-c", f"echo 1 > /proc/sys/net/ipv6/conf/{name}/disable_ipv6", check=True)
-        machine.run("ip", "address", "add", address, "dev", name, check=True)
-        machine.run("ip", "link", "set", name, "up", check=True)
-        machine.run("ip", "route", "add", "224.0.0.0/4", "dev", name, check=True)
+        _bring_up(machine, name, address)
     yield
+
+
+@contextmanager
+def lossy_cable(near: Machine, near_address: str, far: Machine, far_address: str, dropped: str) -> Iterator[Machine]:
+    """As cable(), by way of a third machine that drops what an nft match names on the way from near to far, and counts it.
+
+    Yields:
+        The machine in the middle; see dropped_packets().
+    """
+    with Machine() as middle:
+        for machine, address, end in ((near, near_address, "near0"), (far, far_address, "far0")):
+            machine.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", end, "netns", middle.process, check=True)
+            middle.run("ip", "link", "set", end, "up", check=True)
+            _bring_up(machine, "eth0", address)
+        steps = ["add table netdev line"]
+        for end, other, rule in (("near0", "far0", dropped), ("far0", "near0", "")):
+            steps.append(f'add chain netdev line {end} {{ type filter hook ingress device "{end}" priority 0; }}')
+            steps += [f"add rule netdev line {end} {rule} counter drop"] if rule else []
+            steps.append(f'add rule netdev line {end} fwd to "{other}"')
+        middle.run("nft", "; ".join(steps), check=True)
+        yield middle
+
+
+def drop_at_input(machine: Machine, dropped: str) -> None:
+    """Drop what an nft match names behind the interfaces of a machine, and count it; see dropped_packets()."""
+    hook = "{ type filter hook input priority 0; }"
+    machine.run("nft", f"add table ip t; add chain ip t c {hook}; add rule ip t c {dropped} counter drop", check=True)
+
+
+def dropped_packets(machine: Machine) -> int:
+    """What the rules of a machine have dropped so far."""
+    entries = json.loads(machine.run("nft", "-j", "list", "ruleset", check=True).stdout)["nftables"]
+    rules = [entry["rule"] for entry in entries if "rule" in entry]
+    return sum(int(part["counter"]["packets"]) for rule in rules for part in rule["expr"] if "counter" in part)
+
+
+def _bring_up(machine: Machine, interface: str, address: str) -> None:
+    machine.run("sh", "-c", f"echo 1 > /proc/sys/net/ipv6/conf/{interface}/disable_ipv6", check=True)
+    machine.run("ip", "address", "add", address, "dev", interface, check=True)
+    machine.run("ip", "link", "set", interface, "up", check=True)
+    machine.run("ip", "route", "add", "224.0.0.0/4", "dev", interface, check=True)
 
 
 class Sshd:
@@ -111,7 +150,7 @@ class Sshd:
         home: TMPDIR of what it starts.
     """
 
-    def __init__(self, machine: Machine, address: str, directory: Path, *configuration: str, path: str | None = None) -> None:
+    def __init__(self, machine: Machine, address: str, directory: Path, *configuration: str) -> None:
         if shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None or shutil.which("ssh") is None:
             pytest.skip("openssh-server and openssh-client are not installed")
         self.machine, self.address, self._directory = machine, address, directory
@@ -120,7 +159,7 @@ class Sshd:
         self._log = directory / "sshd.log"
         self._configuration = configuration
         # The interpreter of these tests must be found there as python3: a machine's own may be too old.
-        self._path = path or f"{Path(sys.executable).resolve().parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        self._path = f"{Path(sys.executable).resolve().parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
     @property
     def target(self) -> str:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:  # an environment can be built where pydantic is not installed
     from netbench.result.plan import OptionValue
 
 
+HOST_CLOCK = "host"  # of this machine
+
+
 @dataclass(frozen=True)
 class Site:
     """A place where an agent can be started.
@@ -33,7 +36,7 @@ class Site:
     enter: tuple[str, ...]
     place: str
     python: tuple[str, ...] = (sys.executable, "-P")  # -P: the installed package, not a folder that happens to stand there
-    clock: str = "host"
+    clock: str = HOST_CLOCK
 
     @property
     def agent(self) -> tuple[str, ...]:

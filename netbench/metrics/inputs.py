@@ -45,6 +45,7 @@ class TrialInputs:
         multicast_unsupported: why groups from outside do not arrive in this environment, or None.
         method: how it was sent.
         clock_sync: of sender and receivers.
+        tap_shares_clock: the tap and the receivers have one clock, whatever the sender's is.
         interrupted: why the trial ended early, or None.
         kernel: `kfree_skb.<reason>` -> packets that the kernel of the runner's machine dropped meanwhile, whoever's they were.
         kernel_absent: why these were not counted, or None.
@@ -65,6 +66,7 @@ class TrialInputs:
     multicast_unsupported: str | None = None
     method: Literal["socket", "frame"] = "socket"
     clock_sync: ClockSync = "same_clock"
+    tap_shares_clock: bool = True
     interrupted: str | None = None
     kernel: Mapping[str, int] = field(default_factory=dict)
     kernel_absent: str | None = None

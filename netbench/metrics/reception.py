@@ -174,13 +174,12 @@ def _tap(inputs: TrialInputs, receiver: SiteResult, arrived: Arrivals, books: Se
     else:
         pairs = match(inputs.tap.log, receiver.log)
     distortion = summarize_values(pairs.distortion_ns(), NS_PER_US) if pairs else None
-    # The sender is on the tap's side: a probe that shares its clock shares the tap's.
-    transit = summarize_values(pairs.transit_ns, NS_PER_US) if pairs and inputs.clock_sync == "same_clock" else None
+    transit = summarize_values(pairs.transit_ns, NS_PER_US) if pairs and inputs.tap_shares_clock else None
     if distortion is None:
         absent.setdefault("distortion_us", "no stream had two packets that were seen at both points")
     if transit is None:
-        one_clock = inputs.clock_sync == "same_clock"
-        absent.setdefault("transit_us", "no packet was seen at both points" if one_clock else "tap and probe share no clock")
+        unseen, no_clock = "no packet was seen at both points", "tap and probe share no clock"
+        absent.setdefault("transit_us", unseen if inputs.tap_shares_clock else no_clock)
     tap = Tap(
         packets=sum(stream["packets"] for stream in seen.flat),
         unique_packets=seen.total("unique"),
