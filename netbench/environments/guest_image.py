@@ -180,7 +180,7 @@ def _grow(tree: Path, kernel: Kernel) -> set[str]:
     for file in {file for name in have for file in known[name]}:
         target = inside / file.relative_to(kernel.modules)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.with_name(f"{file.name.partition('.')[0]}.ko").write_bytes(_plain(file))
+        target.with_name(f"{file.name.partition('.')[0]}.ko").write_bytes(decompressed(file))
         have.add(module_name(file.name))
     inside.mkdir(parents=True, exist_ok=True)
     for name in ("modules.builtin", "modules.order", "modules.builtin.modinfo"):
@@ -200,7 +200,7 @@ def _busybox() -> str:
     return busybox
 
 
-def _plain(module: Path) -> bytes:
+def decompressed(module: Path) -> bytes:
     """A module's bytes, decompressed: busybox loads no other."""
     content = module.read_bytes()
     match module.suffix:
