@@ -170,7 +170,8 @@ def _type(network: Network, engine: Engine, image: Image, wanted: Wanted, starte
     """Keep the commands that make the same container, with the addresses that the engine chose."""
     own = started.connections.get(wanted.network)
     words = [*engine.client, "create", "--name", wanted.name, "--label", f"{LABEL}={owner()}", "--network", wanted.network]
-    words += ["--ip", own.address, "--mac-address", own.mac] if own else []
+    words += ["--ip", own.address] if own else []
+    words += ["--mac-address", own.mac] if own and engine.chooses_mac else []
     words += ["--user", "0", "--read-only", "--cap-drop", "ALL", *(word for name in given for word in ("--cap-add", name))]
     words += ["--security-opt", "no-new-privileges", "--no-healthcheck"]
     words += ["--cpus", str(wanted.cpus)] if wanted.cpus else []

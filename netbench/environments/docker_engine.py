@@ -58,6 +58,13 @@ class Engine:
         return {LABEL: owner()}
 
     @property
+    def chooses_mac(self) -> bool:
+        """Whether MAC addresses are the engine's choice (Docker 25 and newer); older ones derive them from the IPv4 address."""
+        from docker.utils import version_gte
+
+        return bool(version_gte(self.api.api_version, "1.44"))
+
+    @property
     def kernel_identity(self) -> tuple[int, int]:
         """Of the daemon's network namespace."""
         return _namespace(self.process)

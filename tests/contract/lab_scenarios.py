@@ -20,6 +20,7 @@ from netbench.environments import lab
 from netbench.environments.base import BuiltEnvironment, Environment, Site
 from netbench.environments.injection import dropped
 from netbench.environments.netns import Network
+from netbench.environments.options import parse_value
 from netbench.environments.ownership import owner
 from netbench.errors import NetbenchError
 
@@ -42,8 +43,10 @@ class Unavailable(Exception):
 
 def wanted(text: str) -> tuple[Environment, dict[str, Any]]:
     name, _, rest = text.partition(":")
-    options = {key: int(value) if value.isdecimal() else value for key, value in (i.split("=") for i in rest.split(",") if i)}
     made = environment(name)
+    known = {option.name: option for option in made.options}
+    given = [item.split("=") for item in rest.split(",") if item]
+    options = {key: parse_value(known[key], value) if key in known else value for key, value in given}
     lacking = made.available()
     if lacking is not None:
         raise Unavailable(f"{lacking.reason} {lacking.remedy or ''}".rstrip())

@@ -25,6 +25,8 @@ EVERY_TENTH = ALL[9::10]
 # `remote` is not built here but found elsewhere: tests/integration/test_remote.py plays that machine.
 ENVIRONMENTS = tuple(name for name in registry.names() if name != "remote")
 
+INJECTED = ["host", "macvlan:receivers=2", "bridge", "docker-host", "docker-macvlan:receivers=2", "docker-bridge"]
+
 # Root without the capabilities of an administrator is an ordinary user to the lab; setfcap lets its user namespace map user 0.
 WITHOUT_CAPABILITIES = ("setpriv", "--bounding-set", "-all,+setfcap", "--inh-caps", "-all") if lab.has_capabilities() else ()
 
@@ -42,10 +44,14 @@ def scenario(name: str, argument: str, prefix: tuple[str, ...] = ()) -> dict[str
     return told
 
 
+def need_daemon(environment: str, request: pytest.FixtureRequest) -> None:
+    if environment.startswith("docker-"):
+        request.getfixturevalue("docker_daemon")
+
+
 @pytest.fixture(params=ENVIRONMENTS)
 def name(request: pytest.FixtureRequest) -> str:
-    if str(request.param).startswith("docker-"):
-        request.getfixturevalue("docker_daemon")
+    need_daemon(str(request.param), request)
     return str(request.param)
 
 
@@ -128,8 +134,9 @@ def test_an_option_that_it_does_not_have_is_refused(name: str) -> None:
     assert result["left"] == []
 
 
-@pytest.mark.parametrize("text", ["host", "macvlan:receivers=2", "bridge"])
-def test_loss_injected_at_the_probe_is_exact_and_behind_the_tap(text: str) -> None:
+@pytest.mark.parametrize("text", INJECTED)
+def test_loss_injected_at_the_probe_is_exact_and_behind_the_tap(text: str, request: pytest.FixtureRequest) -> None:
+    need_daemon(text, request)
     separator = "," if ":" in text else ":"
     result = scenario("reach", f"{text}{separator}inject_drop_every=10")
 
@@ -143,8 +150,11 @@ def test_loss_injected_at_the_probe_is_exact_and_behind_the_tap(text: str) -> No
     assert "behind the tap" in result["injected"]
 
 
-@pytest.mark.parametrize("text", ["host", "macvlan:receivers=2", "bridge"])
-def test_loss_injected_at_the_sender_is_exact_before_the_tap_and_unnoticed_by_the_sender(text: str) -> None:
+@pytest.mark.parametrize("text", INJECTED)
+def test_loss_injected_at_the_sender_is_exact_before_the_tap_and_unnoticed_by_the_sender(
+    text: str, request: pytest.FixtureRequest
+) -> None:
+    need_daemon(text, request)
     separator = "," if ":" in text else ":"
     result = scenario("reach", f"{text}{separator}inject_drop_every=10,inject_at=sender")
 
