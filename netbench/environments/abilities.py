@@ -27,6 +27,8 @@ _TRIALS: dict[str, tuple[str, tuple[str, ...]]] = {
     "veth": ("veth links", ("ip", "link", "add", "try0", "type", "veth", "peer", "name", "try1")),
     "macvlan": ("macvlan links", ("ip", "link", "add", "link", "try0", "name", "try2", "type", "macvlan")),
     "bridge": ("bridges", ("ip", "link", "add", "try3", "type", "bridge")),
+    "tap": ("tap devices", ("ip", "tuntap", "add", "try4", "mode", "tap")),
+    "macvtap": ("macvtap links", ("ip", "link", "add", "link", "try0", "name", "try5", "type", "macvtap")),
     "nat": ("address translation by nft", ("nft", _NAT)),
     "forwarding": ("IPv4 forwarding", ("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")),
 }
@@ -36,7 +38,7 @@ def missing(*needs: str) -> Unavailable | None:
     """The first of the needed abilities that this system lacks, or None when it has them all.
 
     Args:
-        needs: of `namespaces`, `veth`, `macvlan`, `bridge`, `nat`, `forwarding`.
+        needs: of `namespaces`, `veth`, `macvlan`, `bridge`, `tap`, `macvtap`, `nat`, `forwarding`.
     """
     failures = _failures()
     return next((failures[need] for need in ("lab", *needs) if need in failures), None)

@@ -106,6 +106,21 @@ class Injection:
         network.run(*within, "nft", self._input_steps(table, interface))
         return (*within, *_LISTING, "ip", table)
 
+    def drop_at_ingress(self, network: Network, namespace: str, interface: str) -> tuple[str, ...]:
+        """Drop where an interface takes packets in, after packet sockets saw them and before a bridge or a macvtap takes them away.
+
+        Returns:
+            the command that shows the counter.
+        """
+        hook = f'{{ type filter hook ingress device "{interface}" priority 0; }}'
+        steps = (
+            f"add table netdev {_TABLE}",
+            f"add chain netdev {_TABLE} {interface} {hook}",
+            f"add rule netdev {_TABLE} {interface} {self._rule}",
+        )
+        network.inside(namespace, "nft", "; ".join(steps))
+        return (*enter(namespace), *_LISTING, "netdev", _TABLE)
+
     def drop_between(self, network: Network, namespace: str, near: str, far: str) -> tuple[str, ...]:
         """Join two interfaces into one wire that drops on the way from near to far. Returns the command that shows the counter."""
         steps = [f"add table netdev {_TABLE}"]

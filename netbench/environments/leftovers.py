@@ -79,6 +79,13 @@ def _parent(directory: Path) -> int:
     return int(after_name.split()[1])
 
 
+def _sweep_guests() -> list[Removed]:
+    """Virtual machines of runs that are dead, and the directories of their ports and logs."""
+    from netbench.environments import virtual_machine
+
+    return [Removed(kind, name) for kind, name in virtual_machine.sweep()]
+
+
 def _sweep_control_sockets() -> list[Removed]:
     """Directories of ssh connections whose process is dead, and so is the shell that should have removed them."""
     from netbench.environments import ssh
@@ -86,4 +93,10 @@ def _sweep_control_sockets() -> list[Removed]:
     return [Removed("directory", name) for name in ssh.sweep()]
 
 
-_SWEEPERS: tuple[Callable[[], list[Removed]], ...] = (_sweep_docker, _sweep_namespaces, _sweep_orphans, _sweep_control_sockets)
+_SWEEPERS: tuple[Callable[[], list[Removed]], ...] = (
+    _sweep_docker,
+    _sweep_guests,
+    _sweep_namespaces,
+    _sweep_orphans,
+    _sweep_control_sockets,
+)

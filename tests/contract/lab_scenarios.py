@@ -58,8 +58,8 @@ def namespaces() -> list[str]:
 
 
 def left() -> list[str]:
-    """What is still there that this process made: names of namespaces, and what the daemon holds."""
-    return [*namespaces(), *(at_daemon() if "DOCKER_HOST" in os.environ else ())]
+    """What is still there that this process made: names of namespaces, guests, and what the daemon holds."""
+    return [*namespaces(), *guests(), *(at_daemon() if "DOCKER_HOST" in os.environ else ())]
 
 
 def at_daemon() -> list[str]:
@@ -73,9 +73,24 @@ def at_daemon() -> list[str]:
     return [line for answer in answers for line in answer.stdout.splitlines()]
 
 
+def guests() -> list[str]:
+    """Virtual machines of this process, and their directories."""
+    mine = "nb-vm-" + owner().replace(":", "-")
+    running = (words.split(b"\0") for words in map(command_line, Path("/proc").glob("[0-9]*")) if b"qemu-system" in words)
+    machines = [word.decode() for words in running for word in words if word.startswith(mine.encode())]
+    return [*machines, *(path.name for path in Path("/tmp").glob(f"{mine}-*"))]
+
+
+def command_line(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:
+        return b""  # it has ended meanwhile
+
+
 def start(site: Site, *arguments: object) -> subprocess.Popen[str]:
     command = [*site.enter, *site.python, "-c", WORKER, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def line(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -115,7 +130,7 @@ def reach(text: str) -> dict[str, Any]:
         result = {
             "transfers": transfers,
             "sites": {s.name: [s.interface, s.address, s.place] for s in built.receivers},
-            "places": sorted({s.place for s in (built.sender, *built.receivers)}),
+            "places": sorted({s.place for s in (built.sender, *built.receivers) if s.clock == "host"}),  # a guest's is no namespace
             "standing": namespaces(),
             "dropped": dropped(built),
             "injected": built.injected,
@@ -166,6 +181,8 @@ def two_at_once(text: str) -> dict[str, Any]:
         bystander = stack.enter_context(start(other, "receive", other.interface, other.address, "-", PORT, 0))
         line(bystander)
         there = transfer(first, "unicast", first.receivers[:1])["numbers"]["probe"]
+        assert bystander.stdin is not None
+        bystander.stdin.close()
         result = {"shared": sorted(set(sites(first)) & set(sites(second))), "there": there, "bystander": line(bystander)["numbers"]}
     return {**result, "left": left()}
 
