@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from netbench.compare.assignment_checks import ASSIGNMENT_CHECKS
 from netbench.compare.checks import Check, Judgement, Place
+from netbench.compare.device_checks import DEVICE_CHECKS
 from netbench.compare.host_checks import HOST_CHECKS
 from netbench.compare.interface_checks import INTERFACE_CHECKS
+from netbench.compare.stacking_checks import STACKING_CHECKS
 from netbench.result.records import Finding
 
 _WORST_FIRST = ("fail", "warn", "info", "ok")
+CHECKS = HOST_CHECKS + INTERFACE_CHECKS + DEVICE_CHECKS + STACKING_CHECKS + ASSIGNMENT_CHECKS
 _WITHOUT_HARDWARE = frozenset({"veth", "macvlan", "macvtap", "bridge", "loopback", "tun", "ipvlan", "dummy", "ifb"})
 
 
@@ -24,7 +28,7 @@ def judge(facts: Mapping[str, Any]) -> list[Finding]:
         facts: nested plain values as netbench.facts.place reads them, with `absent` (dotted key -> reason) among them.
     """
     place = Place(facts)
-    judged = [(check, _apply(check, place)) for check in HOST_CHECKS + INTERFACE_CHECKS]
+    judged = [(check, _apply(check, place)) for check in CHECKS]
     findings = [_finding(check, judgement) for check, judgement in judged if judgement is not None]
     return sorted(findings, key=lambda finding: _WORST_FIRST.index(finding.severity))
 

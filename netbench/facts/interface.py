@@ -8,9 +8,10 @@ import socket
 from dataclasses import asdict
 from typing import Any
 
-from netbench.facts import ioctls
-from netbench.facts.links import SYSFS, check_sysfs_is_ours, info_data, parse_ip_links
-from netbench.facts.programs import Program
+from netbench.facts import ioctls, network_mode
+from netbench.facts.device_models import machine
+from netbench.facts.interfaces import interfaces_here
+from netbench.facts.links import SYSFS, Listing, check_sysfs_is_ours, info_data
 from netbench.facts.reading import Answer, Unreadable, collect, read_number, read_text
 
 _PARAVIRTUAL_DRIVERS = {
@@ -29,12 +30,13 @@ _SOFTWARE_DRIVERS = frozenset(
 
 def read(name: str) -> Answer:
     """Subject `interface`; there is one of that name."""
-    listing = _Listing()
+    listing = Listing()
     link = functools.partial(listing.find, name)
     answer = collect(
         {
             "index": lambda: socket.if_nametoindex(name),
             "kind": lambda: kind_of(listing.find_or_nothing(name), _driver_name(name)),
+            "network_mode": lambda: network_mode.read(name, machine(), interfaces_here(listing)),
             "driver": lambda: asdict(ioctls.driver(name)),
             "mac": lambda: _mac(name),
             "mtu_bytes": lambda: _whole(link(), "mtu"),
@@ -112,32 +114,6 @@ def bridge_of(link: dict[str, Any], find: Any) -> dict[str, Any] | None:
         "querier": _switch(data, "mcast_querier"),
         "igmp_version": data.get("mcast_igmp_version"),
     }
-
-
-class _Listing:
-    """Every interface as `ip` prints it; asked once, when it is needed first."""
-
-    @functools.cached_property
-    def _links(self) -> list[dict[str, Any]] | Unreadable:
-        try:
-            return parse_ip_links(Program("ip", "-details", "-json", "link", "show").output())
-        except Unreadable as reason:
-            return reason
-
-    def find(self, name: str) -> dict[str, Any]:
-        links = self._links
-        if isinstance(links, Unreadable):
-            raise Unreadable(str(links))
-        for link in links:
-            if link["ifname"] == name:
-                return link
-        raise Unreadable(f"ip printed no interface {name}")
-
-    def find_or_nothing(self, name: str) -> dict[str, Any]:
-        try:
-            return self.find(name)
-        except Unreadable:
-            return {}
 
 
 def _driver_name(name: str) -> str:

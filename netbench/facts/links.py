@@ -6,12 +6,14 @@ mounted for, which is another one after `nsenter --net` or `unshare --net`; it i
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
 from typing import Any
 
 from netbench.facts.ioctls import hardware_address
+from netbench.facts.programs import Program
 from netbench.facts.reading import Reading, Unreadable, read_number, read_text
 
 IP_COMMAND = ("ip", "-details", "-statistics", "-statistics", "-json", "link", "show")
@@ -30,6 +32,43 @@ _FIELDS = {
     "rx_nohandler": ("rx", "nohandler"),
     "rx_over_errors": ("rx", "over_errors"),
 }
+
+
+class Listing:
+    """Every interface of this network stack as `ip` prints it; asked once, when it is needed first."""
+
+    @functools.cached_property
+    def _links(self) -> list[dict[str, Any]] | Unreadable:
+        try:
+            return parse_ip_links(Program("ip", "-details", "-json", "link", "show").output())
+        except Unreadable as reason:
+            return reason
+
+    def find(self, name: str) -> dict[str, Any]:
+        """What it printed about an interface.
+
+        Raises:
+            Unreadable: nothing.
+        """
+        links = self._links
+        if isinstance(links, Unreadable):
+            raise Unreadable(str(links))
+        for link in links:
+            if link["ifname"] == name:
+                return link
+        raise Unreadable(f"ip printed no interface {name}")
+
+    def find_or_nothing(self, name: str) -> dict[str, Any]:
+        """The same; empty when it printed nothing."""
+        try:
+            return self.find(name)
+        except Unreadable:
+            return {}
+
+    def members(self, master: str) -> list[str]:
+        """Names of the interfaces that have it as their master (bridge, bond…)."""
+        links = self._links
+        return [] if isinstance(links, Unreadable) else [str(link["ifname"]) for link in links if link.get("master") == master]
 
 
 def parse_ip_links(text: str) -> list[dict[str, Any]]:

@@ -6,6 +6,9 @@ The answer is one nested dict of plain values; `absent` in it maps the dotted ke
     hypervisor, container, user_namespace, capabilities          virtualisation.py
     clock, cpu                                                   clocks.py
     sysctls                                                      sysctls.py
+    pci                                                          devices.py       every NIC of the machine
+    iommu                                                        iommu.py
+    interfaces                                                   interfaces.py    of this network stack; when none was asked for
     interface                                                    interface.py     when one was asked for
     timestamps                                                   timestamps.py    when one was asked for
 
@@ -18,12 +21,12 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from netbench.facts import clocks, host, interface, sysctls, timestamps, virtualisation
+from netbench.facts import clocks, devices, host, interface, interfaces, iommu, sysctls, timestamps, virtualisation
 from netbench.facts.reading import Answer
 
 __all__ = ["read"]
 
-_OF_PLACE: tuple[Callable[[], Answer], ...] = (host.read, virtualisation.read, clocks.read)
+_OF_PLACE: tuple[Callable[[], Answer], ...] = (host.read, virtualisation.read, clocks.read, devices.read, iommu.read)
 _OF_INTERFACE: tuple[Callable[[str], Answer], ...] = (interface.read, timestamps.read)
 
 
@@ -40,7 +43,9 @@ def read(interface: str | None) -> dict[str, Any]:
         answers.append(Answer({}, dict.fromkeys(("interface", "timestamps", "sysctls.interface"), reason)))
         interface = None
     answers.append(sysctls.read(interface))
-    if interface is not None:
+    if interface is None:
+        answers.append(interfaces.read())
+    else:
         answers += [source(interface) for source in _OF_INTERFACE]
     values: dict[str, Any] = {}
     absent: dict[str, str] = {}
