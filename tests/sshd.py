@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,14 @@ class Machine:
     def start(self, *command: object, **options: Any) -> subprocess.Popen[str]:
         """Start a command there."""
         return subprocess.Popen([*self.enter, *map(str, command)], text=True, **options)
+
+    def command_lines(self, word: str) -> list[str]:
+        """As processes(), in words."""
+        lines = []
+        for process in self.processes(word):
+            with suppress(OSError):  # it ended meanwhile
+                lines.append(Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        return lines
 
     def processes(self, word: str) -> list[int]:
         """Ids of the processes in this network stack whose command line holds a word."""
