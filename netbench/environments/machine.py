@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ class Machine:
     def typed(self) -> str:
         """What a person types to get there by hand."""
         words = ["ssh", *(["-F", self.ssh_config] if self.ssh_config else []), *(["-p", str(self.port)] if self.port else [])]
-        return " ".join([*words, self.destination])
+        return shlex.join([*words, self.destination])
 
     @classmethod
     def of(cls, target: str, options: dict[str, OptionValue]) -> Machine:
