@@ -254,7 +254,7 @@ def _facts(job: FactsJob) -> None:
     from netbench.facts.place import read
 
     emit("ready")
-    emit("result", read(job.interface))
+    emit("result", read(job.interface, job.streams))
 
 
 def _log_entries(log: bytes) -> Iterator[tuple[int, int, int]]:

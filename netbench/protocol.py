@@ -291,9 +291,15 @@ class FloorJob:
 
 @dataclass(frozen=True)
 class FactsJob:
-    """Read the facts of a place; changes nothing."""
+    """Read the facts of a place; changes nothing.
+
+    Attributes:
+        interface: that the probe would use; None: the facts of none.
+        streams: what it would receive: what the firewall and the routes there do to it is told; empty: any group.
+    """
 
     interface: str | None = None
+    streams: tuple[StreamSpec, ...] = ()
     kind: Literal["facts"] = "facts"
 
 
@@ -339,6 +345,7 @@ def decode_job(line: str) -> Job:
         if kind == "floor":
             return FloorJob(**raw)
         if kind == "facts":
+            raw["streams"] = tuple(StreamSpec(**item) for item in raw.get("streams", ()))
             return FactsJob(**raw)
     except (KeyError, TypeError) as error:
         raise ValueError(f"malformed job of kind {kind!r}: {error}") from error

@@ -88,6 +88,7 @@ class Check:
         needs: the facts without which it cannot be judged.
         judge: None when the requirement does not concern this place. A ValueError means that the facts make no sense.
         hardware_only: without hardware the fact does not exist, so that its absence is not worth telling.
+        optional: many good places do not have the fact (no such engine, no such control group): its absence is not worth telling.
     """
 
     id: str
@@ -96,3 +97,4 @@ class Check:
     needs: tuple[Path, ...]
     judge: Callable[[Place], Judgement | None]
     hardware_only: bool = False
+    optional: bool = False

@@ -10,14 +10,27 @@ from typing import Any
 
 from netbench.compare.assignment_checks import ASSIGNMENT_CHECKS
 from netbench.compare.checks import Check, Judgement, Place
+from netbench.compare.cpu_checks import CPU_CHECKS
 from netbench.compare.device_checks import DEVICE_CHECKS
 from netbench.compare.host_checks import HOST_CHECKS
 from netbench.compare.interface_checks import INTERFACE_CHECKS
+from netbench.compare.machine_checks import MACHINE_CHECKS
+from netbench.compare.multicast_checks import MULTICAST_CHECKS
 from netbench.compare.stacking_checks import STACKING_CHECKS
 from netbench.result.records import Finding
 
+CHECKS: tuple[Check, ...] = (
+    *MACHINE_CHECKS,
+    *HOST_CHECKS,
+    *CPU_CHECKS,
+    *INTERFACE_CHECKS,
+    *MULTICAST_CHECKS,
+    *DEVICE_CHECKS,
+    *STACKING_CHECKS,
+    *ASSIGNMENT_CHECKS,
+)
+
 _WORST_FIRST = ("fail", "warn", "info", "ok")
-CHECKS = HOST_CHECKS + INTERFACE_CHECKS + DEVICE_CHECKS + STACKING_CHECKS + ASSIGNMENT_CHECKS
 _WITHOUT_HARDWARE = frozenset({"veth", "macvlan", "macvtap", "bridge", "loopback", "tun", "ipvlan", "dummy", "ifb"})
 
 
@@ -39,14 +52,14 @@ def _apply(check: Check, place: Place) -> Judgement | None:
             return _not_readable(check, path, place)
     try:
         return check.judge(place)
-    except ValueError as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         # Facts may come from a file that somebody edited.
         return Judgement("info", f"the facts make no sense: {error}")
 
 
 def _not_readable(check: Check, path: tuple[str, ...], place: Place) -> Judgement | None:
     reason = place.reason(path)
-    if reason is None or (check.hardware_only and place.kind in _WITHOUT_HARDWARE):
+    if reason is None or check.optional or (check.hardware_only and place.kind in _WITHOUT_HARDWARE):
         return None
     return Judgement("info", f"{'.'.join(path)} could not be read: {reason}")
 

@@ -70,12 +70,31 @@ def _rp_filter(place: Place) -> Judgement:
     here = place.number("sysctls", "interface", "rp_filter")
     effective = max(everywhere, here)  # the higher one counts (ip-sysctl.rst)
     evidence = f"rp_filter is {everywhere:.0f} for all interfaces and {here:.0f} for {place.interface}: "
+    remedy = f"sysctl -w {_conf(place.interface, 'rp_filter')}=2"
     if effective != 1:
         return Judgement("ok", f"{evidence}{'off' if effective == 0 else 'loose'}")
+    away, known = _routes_back(place)
+    if away:
+        consequence = f"strict, and {', '.join(away)}: dropped on the way in (IPReversePathFilter)"
+        return Judgement("fail", evidence + consequence, remedy)
+    if known:
+        return Judgement("ok", f"{evidence}strict, and the route back to each source leaves by {place.interface}")
     consequence = (
         "strict: a stream is dropped (IPReversePathFilter) unless the route back to its source leaves by the same interface"
     )
-    return Judgement("warn", evidence + consequence, f"sysctl -w {_conf(place.interface, 'rp_filter')}=2")
+    return Judgement("warn", evidence + consequence, remedy)
+
+
+def _routes_back(place: Place) -> tuple[list[str], bool]:
+    """Sources that are reached by another interface than their stream comes in by, and whether each stream's source is known."""
+    routes = place.get("multicast", "routes") or []
+    away = []
+    for route in routes:
+        back = (route.get("back") or {}).get("interface")
+        if route.get("source") and back != place.interface:
+            way = f"leaves by {back}" if back else "does not exist"
+            away.append(f"the route back to {route['source']} {way}")
+    return away, bool(routes) and all(route.get("source") for route in routes)
 
 
 def _conf(interface: str, setting: str) -> str:
@@ -97,12 +116,24 @@ def _clock_source(place: Place) -> Judgement:
 def _clock_sync(place: Place) -> Judgement:
     if place.get("clock", "synchronisation", "synchronised"):
         error_us = place.get("clock", "synchronisation", "max_error_us")
-        return Judgement("ok", f"the kernel's clock follows another one, maximum error {error_us} us")
+        return Judgement("ok", f"the kernel's clock follows another one{_clock_daemons(place)}, maximum error {error_us} us")
     return Judgement(
         "info",
-        "the kernel's clock follows no other (STA_UNSYNC): one-way delay across machines is not possible; loss, IAT and jitter are",
+        f"the kernel's clock follows no other (STA_UNSYNC){_clock_daemons(place)}: one-way delay across machines is not possible; "
+        "loss, IAT and jitter are",
         "apt-get install chrony   # on the host",
     )
+
+
+def _clock_daemons(place: Place) -> str:
+    """Who disciplines the clock, and the PTP clocks that it could be disciplined by."""
+    running, clocks = place.get("clock_daemons"), place.get("clock", "ptp_clocks")
+    told = []
+    if isinstance(running, list):
+        told.append(f"running: {', '.join(map(str, running)) or 'no clock daemon'}")
+    if isinstance(clocks, list) and clocks:
+        told.append(f"PTP clocks: {', '.join(str(clock.get('clock')) for clock in clocks)}")
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _steal(place: Place) -> Judgement:
@@ -120,10 +151,12 @@ def _cpu_limit(place: Place) -> Judgement:
         return Judgement("ok", "no control group that is visible from here has a CPU quota")
     quota_us, period_us = place.number("cpu", "limit", "quota_us"), place.number("cpu", "limit", "period_us")
     group = place.get("cpu", "limit", "group")
+    periods, held = place.get("limits", "throttled", "nr_periods"), place.get("limits", "throttled", "nr_throttled")
+    so_far = f" (so far in {held} of {periods} periods)" if isinstance(held, int) and isinstance(periods, int) else ""
     return Judgement(
         "warn",
         f"the control group {group} may use {quota_us / 1000:g} ms of CPU in each {period_us / 1000:g} ms: once they are used up, "
-        f"the process stands still until the period ends, and no packet is read",
+        f"the process stands still until the period ends, and no packet is read{so_far}",
         "docker run --cpuset-cpus 2,3 …   # cores of its own, in place of --cpus and --cpu-quota"
         if place.in_container
         else "systemctl set-property UNIT CPUQuota=",
@@ -132,6 +165,10 @@ def _cpu_limit(place: Place) -> Judgement:
 
 def _packet_sockets(place: Place) -> Judgement:
     if place.get("capabilities", "NET_RAW"):
+        if place.get("permitted", "packet_socket", "allowed") is False:
+            reason = place.get("permitted", "packet_socket", "reason")
+            evidence = f"CAP_NET_RAW is effective, and yet a packet socket was refused ({reason}): seccomp or a security module"
+            return Judgement("fail", evidence, "docker run --security-opt seccomp=unconfined …" if place.in_container else None)
         return Judgement("ok", "CAP_NET_RAW is effective")
     evidence = "CAP_NET_RAW is not effective: no packet socket can be opened, so nothing can be captured"
     return Judgement("fail", evidence, _privilege_remedy(place))
@@ -139,6 +176,12 @@ def _packet_sockets(place: Place) -> Judgement:
 
 def _admin(place: Place) -> Judgement:
     if place.get("capabilities", "NET_ADMIN"):
+        if place.get("permitted", "receive_buffer_force", "allowed") is False:
+            reason = place.get("permitted", "receive_buffer_force", "reason")
+            evidence = (
+                f"CAP_NET_ADMIN is effective here alone: SO_RCVBUFFORCE was refused ({reason}), buffers end at net.core.rmem_max"
+            )
+            return Judgement("info", evidence, "sysctl -w net.core.rmem_max=8388608   # on the host")
         return Judgement("ok", "CAP_NET_ADMIN is effective")
     evidence = "CAP_NET_ADMIN is not effective: socket buffers end at net.core.rmem_max, and hardware stamps cannot be turned on"
     return Judgement("info", evidence, _privilege_remedy(place))

@@ -1,4 +1,4 @@
-"""The CPU control group of this process: its limit, and how often it was held back.
+"""The control groups of this process: its CPU limit, how often it was held back, and where each controller's files are.
 
 Theory of operation: `ip netns exec` mounts a fresh /sys, which hides the control groups below it. The mount table of the parent
 process (the runner, outside) still has them, and its root can be looked through; reading there is all that happens.
@@ -7,15 +7,24 @@ process (the runner, outside) still has them, and its root can be looked through
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from netbench.facts.reading import Reading, Unreadable, read_text
 
+Controller = Literal["cpu", "cpuset", "memory"]
+# A file that every group with the controller has, in version 1 or 2.
+_MARKS: dict[Controller, tuple[str, ...]] = {
+    "cpu": ("cpu.stat",),
+    "cpuset": ("cpuset.cpus.effective", "cpuset.cpus"),
+    "memory": ("memory.stat",),
+}
+
 
 @dataclass(frozen=True)
 class Mount:
-    """Where a hierarchy of control groups with the CPU controller is mounted.
+    """Where a hierarchy of control groups with a controller is mounted.
 
     Attributes:
         version: of the hierarchy.
@@ -43,8 +52,8 @@ class Limit:
     group: str
 
 
-def parse_mounts(mountinfo: str) -> list[Mount]:
-    """Hierarchies that can limit CPU time, version 1 with the controller first, from /proc/*/mountinfo (proc(5))."""
+def parse_mounts(mountinfo: str, controller: Controller = "cpu") -> list[Mount]:
+    """Hierarchies that may have the controller, version 1 with it first, from /proc/*/mountinfo (proc(5))."""
     first: list[Mount] = []
     second: list[Mount] = []
     for line in mountinfo.splitlines():
@@ -53,14 +62,14 @@ def parse_mounts(mountinfo: str) -> list[Mount]:
         if not dash or len(before) < 5 or len(after) < 3:
             continue
         root, point = before[3], before[4].replace("\\040", " ")
-        if after[0] == "cgroup" and "cpu" in after[2].split(","):
+        if after[0] == "cgroup" and controller in after[2].split(","):
             first.append(Mount(1, root, point))
         elif after[0] == "cgroup2":
             second.append(Mount(2, root, point))
     return first + second
 
 
-def parse_group(membership: str, version: Literal[1, 2]) -> str:
+def parse_group(membership: str, version: Literal[1, 2], controller: Controller = "cpu") -> str:
     """Path of the process's group in that hierarchy, from /proc/self/cgroup.
 
     Raises:
@@ -69,9 +78,9 @@ def parse_group(membership: str, version: Literal[1, 2]) -> str:
     for line in membership.splitlines():
         number, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
-        if (version == 2 and number == "0") or (version == 1 and "cpu" in controllers.split(",")):
+        if (version == 2 and number == "0") or (version == 1 and controller in controllers.split(",")):
             return path
-    raise Unreadable(f"the process is in no control group of version {version} with CPU control")
+    raise Unreadable(f"the process is in no control group of version {version} with control of {controller}")
 
 
 def parse_cpu_stat(text: str) -> Reading:
@@ -129,6 +138,24 @@ def read_limit() -> tuple[Literal[1, 2], Limit]:
         path = path.rpartition("/")[0]
 
 
+def directories(controller: Controller) -> tuple[Literal[1, 2], Iterator[str]]:
+    """Version of the hierarchy, and the directories of this process's group and those above it, as far as they are seen from here.
+
+    Raises:
+        Unreadable: none is seen.
+    """
+    mount, group = _locate(controller)
+
+    def upwards() -> Iterator[str]:
+        path = _below(mount, group)
+        while path:
+            yield f"{mount.point}{path}"
+            path = path.rpartition("/")[0]
+        yield mount.point
+
+    return mount.version, upwards()
+
+
 def _is_tighter(quota_us: int, period_us: int, than: Limit) -> bool:
     if than.quota_us is None or not than.period_us:
         return True
@@ -147,18 +174,19 @@ def _read_quota(mount: Mount, path: str) -> tuple[int | None, int]:
     return (quota_us if quota_us > 0 else None), period_us
 
 
-def _locate() -> tuple[Mount, str]:
+def _locate(controller: Controller = "cpu") -> tuple[Mount, str]:
     membership = read_text("/proc/self/cgroup")
     for process, root in (("self", ""), (str(os.getppid()), f"/proc/{os.getppid()}/root"), ("1", "/proc/1/root")):
         try:
-            mounts = parse_mounts(read_text(f"/proc/{process}/mountinfo"))
+            mounts = parse_mounts(read_text(f"/proc/{process}/mountinfo"), controller)
         except Unreadable:
             continue
         for mount in mounts:
             seen = Mount(mount.version, mount.root, root + mount.point)
-            if os.access(f"{seen.point}{_below(seen, parse_group(membership, seen.version))}/cpu.stat", os.R_OK):
-                return seen, parse_group(membership, seen.version)
-    raise Unreadable("no control groups with CPU time are mounted where this process can see them")
+            group = parse_group(membership, seen.version, controller)
+            if any(os.access(f"{seen.point}{_below(seen, group)}/{mark}", os.R_OK) for mark in _MARKS[controller]):
+                return seen, group
+    raise Unreadable(f"no control groups with control of {controller} are mounted where this process can see them")
 
 
 def _below(mount: Mount, group: str) -> str:

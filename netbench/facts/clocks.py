@@ -10,6 +10,7 @@ from netbench.facts import cgroups, processor
 from netbench.facts.reading import Answer, Unreadable, collect, read_text
 
 _CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0"
+_PTP = "/sys/class/ptp"
 _STA_UNSYNC = 0x0040
 _STA_NANO = 0x2000
 
@@ -35,6 +36,7 @@ def read() -> Answer:
             "source": lambda: read_text(f"{_CLOCKSOURCE}/current_clocksource").strip(),
             "available_sources": lambda: read_text(f"{_CLOCKSOURCE}/available_clocksource").split(),
             "synchronisation": _synchronisation,
+            "ptp_clocks": _ptp_clocks,
         }
     )
     cpu = collect({"steal_ratio": lambda: steal_ratio(processor.read_cpu_time().values), "limit": _limit})
@@ -74,6 +76,15 @@ def _synchronisation() -> dict[str, bool | int]:
     if adjtimex(ctypes.byref(timex)) < 0:
         raise Unreadable(f"adjtimex: {os.strerror(ctypes.get_errno())}")
     return judge_status(timex.status, timex.maxerror, timex.esterror)
+
+
+def _ptp_clocks() -> list[dict[str, str]]:
+    """Clocks that ptp4l and phc2sys can use: of a NIC, or of the hypervisor (KVM, Hyper-V)."""
+    try:
+        names = sorted(os.listdir(_PTP))
+    except OSError:
+        return []
+    return [{"name": name, "clock": read_text(f"{_PTP}/{name}/clock_name").strip()} for name in names]
 
 
 def _limit() -> dict[str, Any]:

@@ -9,9 +9,13 @@ from typing import Any
 from netbench.facts.reading import Answer, Unreadable, collect, read_text
 from netbench.facts.virtualisation import sees_machine_processes
 
+_CLOCK_DAEMONS = frozenset(
+    {"chronyd", "ntpd", "ntp-daemon", "openntpd", "systemd-timesyn", "ptp4l", "phc2sys", "ts2phc", "timemaster"}
+)
+
 
 def read() -> Answer:
-    """Subjects `kernel`, `os_release`, `machine`, `irqbalance_running`."""
+    """Subjects `kernel`, `os_release`, `c_library`, `machine`, `irqbalance_running`, `clock_daemons`."""
     machine = collect(
         {
             "cpu_model": lambda: parse_cpu_model(read_text("/proc/cpuinfo")),
@@ -26,7 +30,9 @@ def read() -> Answer:
         {
             "kernel": lambda: {"release": platform.release(), "version": platform.version(), "architecture": platform.machine()},
             "os_release": lambda: parse_os_release(read_text("/etc/os-release")),
-            "irqbalance_running": _irqbalance_running,
+            "c_library": _c_library,
+            "irqbalance_running": lambda: "irqbalance" in _programs(),
+            "clock_daemons": lambda: sorted(_programs() & _CLOCK_DAEMONS),
         }
     )
     absent = {**rest.absent, **{f"machine.{key}": reason for key, reason in machine.absent.items()}}
@@ -89,10 +95,42 @@ def _physical_cores() -> int:
     return int(count)
 
 
-def _irqbalance_running() -> bool:
+def _c_library() -> dict[str, str]:
+    """Name and version of the C library that this interpreter runs on."""
+    try:
+        told = os.confstr("CS_GNU_LIBC_VERSION")
+    except (ValueError, OSError):
+        told = None  # musl knows no such name
+    if told:
+        name, _, version = told.partition(" ")
+        return {"name": name, "version": version}
+    if any(name.startswith("ld-musl-") for name in _listing("/lib")):
+        return {"name": "musl", "version": ""}
+    raise Unreadable("the C library does not tell its name")
+
+
+def _listing(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
+
+
+def _programs() -> set[str]:
+    """Names of all programs that run on this machine, as the kernel keeps them: at most 15 characters.
+
+    Raises:
+        Unreadable: this process does not see the machine's processes.
+    """
     if not sees_machine_processes():
         raise Unreadable("this PID namespace does not see the machine's processes")
-    return any(process.info["name"] == "irqbalance" for process in _psutil().process_iter(["name"]))
+    names = set()
+    for process in filter(str.isdecimal, _listing("/proc")):
+        try:
+            names.add(read_text(f"/proc/{process}/comm").strip())
+        except Unreadable:
+            continue  # it has ended
+    return names
 
 
 def _psutil() -> Any:

@@ -1,4 +1,4 @@
-"""Tables of the commands that make no run: environments, inspect."""
+"""What `netbench environments` prints."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ from typing import Any
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
-
-from netbench.result.records import Finding
-
-_SEVERITY = {"ok": ("✓", "green"), "info": ("·", "cyan"), "warn": ("!", "yellow"), "fail": ("✗", "red")}
 
 
 def print_environments(rows: Sequence[dict[str, Any]], console: Console | None = None) -> None:
@@ -52,36 +48,3 @@ def print_removed(removed: Sequence[str], console: Console | None = None) -> Non
         console.print("nothing was left over")
     for item in removed:
         console.print(f"removed {item}", markup=False)
-
-
-def print_inspection(
-    facts: dict[str, Any], absent: dict[str, str], findings: Sequence[Finding], console: Console | None = None
-) -> None:
-    """Findings, the worst first; then the facts they rest on."""
-    console = console or Console(highlight=False)
-    order = ["fail", "warn", "info", "ok"]
-    for finding in sorted(findings, key=lambda item: order.index(item.severity)):
-        symbol, style = _SEVERITY[finding.severity]
-        console.print(Text(f"{symbol} ", style) + Text(finding.title, "bold"))
-        if finding.severity != "ok":
-            console.print(Padding(Text(f"expected: {finding.expected}"), (0, 0, 0, 4)))
-        console.print(Padding(Text(finding.evidence), (0, 0, 0, 4)))
-        if finding.remedy and finding.severity != "ok":
-            console.print(Padding(Text("try: ") + Text(finding.remedy, "cyan"), (0, 0, 0, 4)))
-    console.print()
-    for line in fact_lines(facts):
-        console.print(line, markup=False)
-    for key, reason in absent.items():
-        console.print(Text(f"{key}: not read: {reason}", "dim"))
-
-
-def fact_lines(facts: dict[str, Any], prefix: str = "") -> list[str]:
-    """Nested facts as `a.b: value` lines."""
-    lines = []
-    for key, value in facts.items():
-        if isinstance(value, dict):
-            lines.extend(fact_lines(value, f"{prefix}{key}."))
-        elif value is not None:
-            shown = ", ".join(str(item) for item in value) if isinstance(value, list) else value
-            lines.append(f"{prefix}{key}: {shown}")
-    return lines

@@ -7,14 +7,64 @@ from typing import Any
 
 import pytest
 
+from netbench.compare.cpu_checks import CPU_CHECKS
 from netbench.compare.findings import judge
 from netbench.compare.host_checks import HOST_CHECKS
 from netbench.compare.interface_checks import INTERFACE_CHECKS
+from netbench.compare.machine_checks import MACHINE_CHECKS
+from netbench.compare.multicast_checks import MULTICAST_CHECKS
 from netbench.result.records import Finding
 
+CHECKS_OF_A_PLACE = MACHINE_CHECKS + HOST_CHECKS + CPU_CHECKS + INTERFACE_CHECKS + MULTICAST_CHECKS
+
 GOOD: dict[str, Any] = {
-    "machine": {"usable_cores": 4},
+    "kernel": {"release": "6.1.0-18-amd64"},
+    "c_library": {"name": "glibc", "version": "2.36"},
+    "machine": {"usable_cores": 4, "logical_cores": 4},
     "container": {"engine": "none"},
+    "user_namespace": {"own": False, "uid_map": "0 0 4294967295"},
+    "cloud": {"provider": "none", "evidence": "the machine's DMI strings name no provider"},
+    "isolation": {
+        "docker_desktop": False,
+        "wsl": False,
+        "gvisor": False,
+        "enhanced_isolation": False,
+        "rootless": False,
+        "evidence": {},
+    },
+    "engines": {"docker": {"version": "26.1.5", "api_version": "1.45", "rootless": False, "operating_system": "Debian"}},
+    "permitted": {
+        "packet_socket": {"allowed": True, "reason": None},
+        "receive_buffer_force": {"allowed": True, "reason": None},
+    },
+    "limits": {
+        "cpus": [0, 1, 2, 3],
+        "memory": {"limit_bytes": None, "used_bytes": 1},
+        "throttled": {"nr_periods": 0, "nr_throttled": 0, "throttled_usec": 0},
+    },
+    "irqbalance_running": True,
+    "interrupts": {
+        "lines": [
+            {"number": 30, "name": "eth0-rx-0", "allowed_cpus": [0, 1, 2, 3], "busiest_cpu": 0, "taken": 5000},
+            {"number": 31, "name": "eth0-rx-1", "allowed_cpus": [0, 1, 2, 3], "busiest_cpu": 1, "taken": 5000},
+        ],
+        "busy": 2,
+        "cpus": [0, 1],
+        "share_of_busiest_cpu": 0.5,
+    },
+    "firewall": {
+        "streams": [{"stream": "any group", "fate": "accept", "stops": []}],
+        "igmp_query": {"fate": "accept", "stops": []},
+        "igmp_report": {"fate": "accept", "stops": []},
+        "forwarded": {"fate": "accept", "stops": []},
+        "unread": [],
+        "bridge_netfilter": False,
+    },
+    "multicast": {
+        "unjoined": {"by_default": False, "off": False},
+        "memberships": {"here": 1, "elsewhere": 0, "igmp_version": "V3"},
+        "routes": [{"stream": "239.1.1.1:5004", "source": None, "out": {"interface": "mv0", "reason": None}, "back": None}],
+    },
     "capabilities": {"NET_RAW": True, "NET_ADMIN": True},
     "clock": {
         "source": "tsc",
@@ -34,6 +84,7 @@ GOOD: dict[str, Any] = {
         "name": "mv0",
         "kind": "macvlan",
         "offloads": {"large_receive": False, "generic_receive": False},
+        "rings": {"rx": 4096, "rx_max": 4096, "tx": 4096, "tx_max": 4096},
         "coalescing": {"rx_usecs": 0, "rx_frames": 1, "adaptive_rx": False},
         "queues": {"rx": 4, "tx": 4, "rps_masks": ["0", "0", "0", "0"]},
         "macvlan": {"mode": "bridge", "bc_queue_len": 100_000, "bc_queue_len_used": 100_000},
@@ -60,7 +111,7 @@ def finding(facts: dict[str, Any], id: str) -> Finding:
 def test_a_good_place_passes_every_check() -> None:
     findings = judge(GOOD)
 
-    assert [finding.id for finding in findings] == [check.id for check in HOST_CHECKS + INTERFACE_CHECKS]
+    assert [finding.id for finding in findings] == [check.id for check in CHECKS_OF_A_PLACE]
     assert {finding.severity for finding in findings} == {"ok"}
     assert {finding.remedy for finding in findings} == {None}
 
@@ -177,13 +228,16 @@ def test_what_does_not_concern_a_place_is_no_finding() -> None:
 def test_missing_facts_are_never_ok() -> None:
     assert judge({}) == []
     assert judge({"absent": {}}) == []
-    for check in HOST_CHECKS + INTERFACE_CHECKS:
+    for check in CHECKS_OF_A_PLACE:
         for path in check.needs:
             facts = with_value(None, *path)
             facts["interface"]["kind"] = "physical"
             assert check.id not in {finding.id for finding in judge(facts)}
 
             facts["absent"][".".join(path)] = "the file is not there"
+            if check.optional:
+                assert check.id not in {finding.id for finding in judge(facts)}
+                continue
             told = finding(facts, check.id)
             assert told.severity == "info"
             assert told.evidence.endswith("could not be read: the file is not there")
