@@ -2,6 +2,8 @@
 
     build each environment -> read facts and floor -> trials, interleaved -> judge -> save
 
+A live feed, which nobody here sends, is measured in all environments at once: a sample is one trial of each.
+
 The file is saved after every trial, so that a run which is cut off still holds what was measured.
 """
 
@@ -14,17 +16,21 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from netbench import __version__
-from netbench.agent_client import AgentClient
+from netbench.agent_client import LOCAL_AGENT, AgentClient
 from netbench.compare import findings
 from netbench.compare.verdict import judge
+from netbench.environments import parent as own_network
 from netbench.environments import registry
-from netbench.environments.base import BuiltEnvironment, Environment
+from netbench.environments.base import BuiltEnvironment, Environment, Parent
+from netbench.environments.netns import Network, enter
 from netbench.errors import CannotRunError, NetbenchError
 from netbench.facts import counters
+from netbench.live_runner import run_live_sample
 from netbench.metrics.floor import build_floor
+from netbench.metrics.live import LIVE, live_trial_without_numbers
 from netbench.metrics.packet_log import PacketLogFolder
 from netbench.place_facts import ask_for_facts, told_facts
 from netbench.protocol import FloorJob
@@ -62,7 +68,14 @@ class Standing:
 
 
 def run(
-    plan: Plan, directory: Path, observer: Observer, *, host: Facts, command: str = "", packet_logs: PacketLogFolder | None = None
+    plan: Plan,
+    directory: Path,
+    observer: Observer,
+    *,
+    host: Facts,
+    command: str = "",
+    packet_logs: PacketLogFolder | None = None,
+    parent: Parent | None = None,
 ) -> Run:
     """Measure a plan and save run.json into a directory.
 
@@ -76,6 +89,7 @@ def run(
         host: facts of this host, read before the lab was entered.
         command: the command line, for the record.
         packet_logs: where the packet logs of every trial go, or None.
+        parent: the user's own interface, in place of the embedded lab.
 
     Returns:
         The run, judged; its status is "interrupted" when Ctrl-C ended it.
@@ -95,11 +109,11 @@ def run(
         environments=[],
     )
     store.save(current, path)  # a directory that cannot be written is told before anything is measured
-    observer.plan_known(plan, len(plan.environments) * len(plan.profiles) * plan.samples)
+    observer.plan_known(plan, len(plan.environments) * len(plan.traffic) * plan.samples)
     cpu_before = counters.read()
     try:
         with ExitStack() as stack:
-            standing, records = _build(plan, stack, observer)
+            standing, records = _build(plan, parent, stack, observer)
             current = current.model_copy(update={"environments": records})
             if not standing:
                 reasons = "; ".join(f"{record.label}: {record.reason}" for record in records)
@@ -107,9 +121,8 @@ def run(
             observer.step("reading facts")
             current = current.model_copy(update={"environments": _facts(standing, records)})
             observer.step("measuring the floor")
-            current = current.model_copy(update={"floor": _floor(standing[0])})
-            for item, profile, sample in _schedule(plan, standing):
-                trial = _trial(plan, profile, item, sample, observer, packet_logs)
+            current = current.model_copy(update={"floor": _floor(standing[0], parent)})
+            for trial in _trials(plan, standing, parent, observer, packet_logs):
                 current = current.model_copy(update={"trials": [*current.trials, trial]})
                 store.save(current, path)
                 if trial.status == "interrupted":
@@ -137,7 +150,9 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _build(plan: Plan, stack: ExitStack, observer: Observer) -> tuple[list[Standing], list[EnvironmentRecord]]:
+def _build(
+    plan: Plan, parent: Parent | None, stack: ExitStack, observer: Observer
+) -> tuple[list[Standing], list[EnvironmentRecord]]:
     """Build every environment that can be; the others are recorded with their reason."""
     standing: list[Standing] = []
     records: list[EnvironmentRecord] = []
@@ -149,7 +164,7 @@ def _build(plan: Plan, stack: ExitStack, observer: Observer) -> tuple[list[Stand
             records.append(_unavailable(wanted, environment, unavailable.reason, unavailable.remedy))
             continue
         try:
-            built = stack.enter_context(environment.setup(dict(wanted.options)))
+            built = stack.enter_context(environment.setup(dict(wanted.options), parent))
         except CannotRunError as error:
             records.append(_unavailable(wanted, environment, error.message, error.remedy))
             continue
@@ -203,12 +218,49 @@ def _facts(standing: Sequence[Standing], records: Sequence[EnvironmentRecord]) -
     return described
 
 
-def _floor(item: Standing) -> Floor:
-    with AgentClient("the floor's agent", FloorJob(), item.built.sending_site.agent) as agent:
+def _floor(item: Standing, parent: Parent | None) -> Floor:
+    """Where the sender sits; on the user's own network, in a namespace of ours: nothing of theirs hears its packets."""
+    if parent is None:
+        return _measured_floor(item.built.sending_site.agent)
+    with Network("floor") as network:
+        return _measured_floor((*enter(network.namespace("loopback")), *LOCAL_AGENT))
+
+
+def _measured_floor(agent_command: Sequence[str]) -> Floor:
+    with AgentClient("the floor's agent", FloorJob(), agent_command) as agent:
         try:
             return build_floor(agent.result(_FLOOR_TIMEOUT_S))
         except NetbenchError as error:
             return Floor(absent={"clock_cost_ns": f"not measured: {error.message}"})
+
+
+def _trials(
+    plan: Plan, standing: Sequence[Standing], parent: Parent | None, observer: Observer, packet_logs: PacketLogFolder | None
+) -> Iterator[Trial]:
+    """All trials, as they end."""
+    if plan.live and parent is not None:
+        for sample in range(1, plan.samples + 1):
+            yield from _live_sample(plan, standing, parent, sample, observer)
+        return
+    for item, profile, sample in _schedule(plan, standing):
+        yield _trial(plan, profile, item, sample, observer, packet_logs)
+
+
+def _live_sample(plan: Plan, standing: Sequence[Standing], parent: Parent, sample: int, observer: Observer) -> list[Trial]:
+    """A trial of each environment, all at the same time; as of _trial(), whatever becomes of it."""
+    observer.trial_started(", ".join(item.plan.label for item in standing), LIVE, sample)
+    started_at = _now()
+    try:
+        environments = [(item.plan.label, item.built) for item in standing]
+        trials = run_live_sample(plan, environments, own_network.tap(parent), sample=sample, started_at=started_at)
+    except (NetbenchError, KeyboardInterrupt) as error:
+        status, reason = _ended_early(error)
+        trials = [
+            live_trial_without_numbers(item.plan.label, sample, started_at, plan.duration_s, status, reason) for item in standing
+        ]
+    for trial in trials:
+        observer.trial_ended(trial)
+    return trials
 
 
 def _schedule(plan: Plan, standing: Sequence[Standing]) -> Iterator[tuple[Standing, Profile, int]]:
@@ -229,13 +281,12 @@ def _trial(
     try:
         trial = run_trial(plan, profile, item.plan.label, item.built, sample=sample, started_at=started_at, packet_logs=packet_logs)
     except (NetbenchError, KeyboardInterrupt) as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        reason = "stopped by the user before it was over" if isinstance(error, KeyboardInterrupt) else _in_one_sentence(error)
+        status, reason = _ended_early(error)
         trial = Trial(
             environment=item.plan.label,
             profile=profile.name,
             sample=sample,
-            status="interrupted" if interrupted else "error",
+            status=status,
             reason=reason,
             started_at=started_at,
             duration_s=plan.duration_s,
@@ -245,8 +296,11 @@ def _trial(
     return trial
 
 
-def _in_one_sentence(error: NetbenchError) -> str:
-    return f"{error.message} ({error.remedy})" if error.remedy else error.message
+def _ended_early(error: NetbenchError | KeyboardInterrupt) -> tuple[Literal["interrupted", "error"], str]:
+    """Status and reason of a trial that gave no numbers."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", "stopped by the user before it was over"
+    return "error", f"{error.message} ({error.remedy})" if error.remedy else error.message
 
 
 def _with_steal(floor: Floor, before: counters.Reading, after: counters.Reading) -> Floor:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 from netbench.agent_client import AgentClient
-from netbench.environments.base import HOST_CLOCK, BuiltEnvironment, Site
-from netbench.facts.drop_reasons import DropReasons
-from netbench.facts.reading import Unreadable
+from netbench.environments.base import BuiltEnvironment, Site, on_this_machine
+from netbench.facts.drop_reasons import NOT_READ_THERE, KernelDrops
 from netbench.metrics.inputs import SiteResult, TrialInputs
 from netbench.metrics.packet_log import PacketLogFolder
 from netbench.metrics.trial import build_trial
@@ -65,7 +63,7 @@ def run_trial(
         watching = [agent for _, agent in receivers] + ([tap] if tap is not None else [])
         for agent in [*watching, sender]:
             agent.wait_ready()
-        kernel = stack.enter_context(_KernelDrops(built.receivers))
+        kernel = stack.enter_context(KernelDrops(None if on_this_machine(built.receivers) else NOT_READ_THERE))
         sender.start()
         sent = sender.result(jobs.duration_s + _GRACE_S)
         for agent in watching:
@@ -109,32 +107,6 @@ def _write_logs(folder: PacketLogFolder, inputs: TrialInputs) -> None:
         }
         name = f"{inputs.environment}_{inputs.profile.name}_{inputs.sample}_{result.site}"
         folder.write(name, result.site, result.log or b"", about)
-
-
-class _KernelDrops:
-    """The kernel's own reasons, where they can be counted on this machine; else why not. A trial never fails for them."""
-
-    def __init__(self, receivers: Sequence[Site]) -> None:
-        self.absent: str | None = None
-        self._counting: DropReasons | None = None
-        if all(site.clock != HOST_CLOCK for site in receivers):
-            self.absent = "the probe is on another machine, whose kernel's reasons are not read from here"
-            return
-        try:
-            self._counting = DropReasons()
-        except Unreadable as reason:
-            self.absent = str(reason)
-
-    def __enter__(self) -> _KernelDrops:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._counting is not None:
-            self._counting.close()
-
-    def read(self) -> dict[str, int]:
-        """Dropped so far; empty where it is not counted."""
-        return self._counting.read() if self._counting is not None else {}
 
 
 def _delivered(site: Site, agent: AgentClient) -> SiteResult:

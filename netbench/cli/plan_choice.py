@@ -11,7 +11,7 @@ from netbench.environments import registry
 from netbench.errors import UsageError
 from netbench.plans.loader import default_plan, load_plan, parse_profile
 from netbench.plans.quantities import parse_duration
-from netbench.result.plan import EnvironmentPlan, Plan, Profile
+from netbench.result.plan import EnvironmentPlan, LiveFeed, Plan, Profile
 
 _OPTIONS = {
     "samples": "--samples",
@@ -23,7 +23,11 @@ _OPTIONS = {
     "seed": "--seed",
     "environments": "-e/--environment",
     "profiles": "--profile",
+    "interface": "-i/--interface",
+    "live": "--live",
 }
+_ON_AN_INTERFACE = ["host", "macvlan"]
+_LIVE_DURATION_S = 10.0
 
 
 def parse_environment(text: str) -> EnvironmentPlan:
@@ -44,7 +48,8 @@ def chosen_plan(
         path: a TOML file, or None.
         environments: `-e`, as typed; None keeps the plan's.
         profiles: `--profile`, as typed; None keeps the plan's.
-        overrides: samples, duration, omit, backend, method, reference, seed; None keeps the plan's.
+        overrides: samples, duration, omit, backend, method, reference, seed, interface, live; None keeps the plan's. Live feeds
+            take the place of the default plan's profiles, environments and duration.
 
     Raises:
         UsageError: all mistakes at once.
@@ -58,6 +63,12 @@ def chosen_plan(
                 chosen[key] = parse_duration(chosen.pop(typed))
             except ValueError as error:
                 mistakes.append(f"{_OPTIONS[key]}: {error}")
+    if "live" in chosen:
+        mistakes += _live_mistakes(chosen["live"], profiles)
+        chosen.setdefault("profiles", [])
+        if path is None:
+            chosen.setdefault("duration_s", _LIVE_DURATION_S)
+            environments = environments or _ON_AN_INTERFACE
     if environments:
         chosen["environments"] = _parsed(environments, parse_environment, "-e", mistakes)
     if profiles:
@@ -82,6 +93,18 @@ def chosen_plan(
     return result
 
 
+def _live_mistakes(live: list[str], profiles: list[str] | None) -> list[str]:
+    mistakes = []
+    for text in live:
+        try:
+            LiveFeed.model_validate(text)
+        except ValidationError as error:
+            mistakes += [f"--live: {item['msg'].removeprefix('Value error, ')}" for item in error.errors()]
+    if profiles:
+        mistakes.append("--profile is what a sender sends, and --live is there already: leave one of them out")
+    return mistakes
+
+
 def _parsed(texts: list[str], parse: Any, option: str, mistakes: list[str]) -> list[EnvironmentPlan | Profile]:
     result = []
     for text in texts:
@@ -93,4 +116,7 @@ def _parsed(texts: list[str], parse: Any, option: str, mistakes: list[str]) -> l
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: [item.model_dump() for item in value] if isinstance(value, list) else value for key, value in values.items()}
+    return {
+        key: [item if isinstance(item, str) else item.model_dump() for item in value] if isinstance(value, list) else value
+        for key, value in values.items()
+    }

@@ -34,10 +34,26 @@ def run(
         list[str] | None,
         typer.Option("--site", metavar="ssh:USER@HOST[:PORT]", help="A machine of your own, reached by ssh; repeatable."),
     ] = None,
+    sender: Annotated[
+        str | None,
+        typer.Option("--sender", metavar="ssh:USER@HOST[:PORT]", help="With -i: this machine of yours sends, by ssh."),
+    ] = None,
     uncapped: Annotated[bool, typer.Option("--uncapped", help="Allow more than 100 Mb/s on a real network.")] = False,
+    interface: Annotated[
+        str | None,
+        typer.Option(
+            "-i", "--interface", metavar="IF", help="Build on this interface of yours, not in the lab; with --live or --sender."
+        ),
+    ] = None,
+    live: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--live", metavar="[S@]G:PORT", help="Measure this feed that is there, everywhere at once; repeatable. Also udp://…"
+        ),
+    ] = None,
     samples: Annotated[int | None, typer.Option("--samples", metavar="N", help="Samples of each trial (3).", min=1)] = None,
     duration: Annotated[
-        str | None, typer.Option("-t", "--duration", metavar="TIME", help="Traffic of a trial: 10, 30s, 1m30s (2s).")
+        str | None, typer.Option("-t", "--duration", metavar="TIME", help="Traffic of a trial: 10, 30s, 1m30s (2s; --live: 10s).")
     ] = None,
     omit: Annotated[
         str | None, typer.Option("-O", "--omit", metavar="TIME", help="Warm-up before each trial, not counted.")
@@ -60,7 +76,7 @@ def run(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress; only the verdicts.")] = False,
 ) -> int:
     """Measure environments with real traffic and say which one a probe can be trusted in."""
-    from netbench.cli import machines
+    from netbench.cli import machines, own_network
     from netbench.cli.plan_choice import chosen_plan
     from netbench.environments import lab
     from netbench.place_facts import host_facts
@@ -77,8 +93,11 @@ def run(
             "method": method,
             "reference": reference,
             "seed": seed,
+            "interface": interface,
+            "live": live or None,
         },
     )
+    own_network.check(selected, sender, packet_log=packet_log is not None)
     if machines.is_outside(selected):
         machines.check_cap(selected, uncapped=uncapped)
     host = host_facts()
@@ -93,8 +112,8 @@ def run(
 
     logs = PacketLogFolder(packet_log) if packet_log is not None else None
     command = " ".join(["netbench", *sys.argv[1:]])
-    with RunProgress(quiet=quiet or json) as progress:
-        result = measure(selected, output, progress, host=host, command=command, packet_logs=logs)
+    with own_network.parent(selected, sender) as parent, RunProgress(quiet=quiet or json) as progress:
+        result = measure(selected, output, progress, host=host, command=command, packet_logs=logs, parent=parent)
     files = write_reports(result, output)
     if json:
         sys.stdout.write(result.model_dump_json(indent=1) + "\n")

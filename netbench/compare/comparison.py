@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netbench.compare.statistics import FEWEST_SAMPLES, excludes_zero, mean_interval, paired_difference
-from netbench.result.plan import Profile
+from netbench.result.plan import Traffic
 from netbench.result.records import Distribution, Trial
 from netbench.result.run import Run
 from netbench.result.verdict import Comparison, Interval, MetricComparison
@@ -30,7 +30,7 @@ class Metric:
 
     path: str
     unit: str
-    threshold: Callable[[Run, Profile], float]
+    threshold: Callable[[Run, Traffic], float]
     floor: Callable[[Run, Sequence[Trial]], float]
 
     def of(self, trial: Trial) -> float | None:
@@ -52,7 +52,7 @@ def _field(distribution: Distribution | None, which: str) -> float:
     return float(getattr(distribution, which)) if distribution is not None else 0.0
 
 
-def _timing_us(run: Run, profile: Profile) -> float:
+def _timing_us(run: Run, profile: Traffic) -> float:
     return run.plan.thresholds.distortion_p99_us
 
 
@@ -71,7 +71,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "received.packets_per_second",
         "pps",
-        lambda run, profile: run.plan.thresholds.sender_shortfall_ratio * profile.packets_per_second,
+        lambda run, profile: run.plan.thresholds.sender_shortfall_ratio * (profile.packets_per_second or 0.0),
         lambda run, trials: 0.0,
     ),
     _timing("iat_us.p50", "p50"),
@@ -109,14 +109,14 @@ def compare(run: Run) -> Comparison:
     rows = [
         _row(run, environment.label, profile, metric, reference)
         for environment in run.plan.environments
-        for profile in run.plan.profiles
+        for profile in run.plan.traffic
         if run.trials_of(environment.label, profile.name)
         for metric in METRICS
     ]
     return Comparison(reference=reference, metrics=rows)
 
 
-def _row(run: Run, environment: str, profile: Profile, metric: Metric, reference: str) -> MetricComparison:
+def _row(run: Run, environment: str, profile: Traffic, metric: Metric, reference: str) -> MetricComparison:
     trials, absent = run.trials_of(environment, profile.name), {}
     own, other = usable(trials), usable(run.trials_of(reference, profile.name))
     values, references = _samples(own, metric), _samples(other, metric)

@@ -19,7 +19,7 @@ from netbench.compare.answer import (
 )
 from netbench.compare.comparison import usable
 from netbench.compare.losses import SIDES, Death, Losses, pool
-from netbench.result.plan import Profile
+from netbench.result.plan import Traffic
 from netbench.result.records import EnvironmentRecord, Trial
 from netbench.result.run import Run
 from netbench.result.verdict import Cause, Hypothesis, Remedy
@@ -72,9 +72,7 @@ def judge_loss(run: Run, record: EnvironmentRecord) -> Answer:
     What the sender itself lost is not held against the environment; what this tool's own capture lost leaves the question open. A
     profile that cannot come in at all is `unsupported`, and so is the answer, unless another profile fails.
     """
-    judged = [
-        _judge(run, profile, trials) for profile in run.plan.profiles if (trials := run.trials_of(record.label, profile.name))
-    ]
+    judged = [_judge(run, profile, trials) for profile in run.plan.traffic if (trials := run.trials_of(record.label, profile.name))]
     words = [item.word for item in judged]
     word: AnswerWord | None = worst(words)
     if "unsupported" in words and word != "fail":
@@ -92,7 +90,7 @@ def judge_loss(run: Run, record: EnvironmentRecord) -> Answer:
     )
 
 
-def _judge(run: Run, profile: Profile, trials: Sequence[Trial]) -> Judged:
+def _judge(run: Run, profile: Traffic, trials: Sequence[Trial]) -> Judged:
     """One profile."""
     losses = pool(profile.name, profile.delivery, usable(trials), len(trials))
     if losses.trials == 0:

@@ -15,7 +15,7 @@ from netbench.compare.answer import Answer, JudgedWord, micros, not_measured, pe
 from netbench.compare.comparison import distortion_floor_us, usable
 from netbench.compare.losses import Losses, pool
 from netbench.compare.statistics import FEWEST_SAMPLES, mean_interval
-from netbench.result.plan import Profile
+from netbench.result.plan import Traffic
 from netbench.result.records import EnvironmentRecord, Trial
 from netbench.result.run import Run
 from netbench.result.verdict import Cause, Comparison, Hypothesis, Interval, MetricComparison, Remedy
@@ -53,7 +53,7 @@ def judge_timing(run: Run, record: EnvironmentRecord, comparison: Comparison) ->
     opinions: list[Opinion] = []
     distortions: list[Interval] = []
     inside = 0
-    for profile in run.plan.profiles:
+    for profile in run.plan.traffic:
         trials = usable(run.trials_of(record.label, profile.name))
         if not trials:
             continue
@@ -111,7 +111,7 @@ def _one_stamp(trials: Sequence[Trial]) -> bool:
     return bool(transits) and all(transit.min == transit.max == 0 for transit in transits)
 
 
-def _by_distortion(run: Run, profile: Profile, distortion: Interval, one_stamp: bool, interface: str) -> Opinion:
+def _by_distortion(run: Run, profile: Traffic, distortion: Interval, one_stamp: bool, interface: str) -> Opinion:
     threshold, floor = run.plan.thresholds.distortion_p99_us, distortion_floor_us(run)
     if one_stamp:
         text = "distortion is 0 by construction, for the probe gets the kernel's stamp of the wire side."
@@ -137,7 +137,7 @@ def _by_distortion(run: Run, profile: Profile, distortion: Interval, one_stamp: 
     return Opinion("fail", profile.name, f"{amount}, {limit}.", headline, steady)
 
 
-def _by_own_clock(profile: Profile, comparison: Comparison, environment: str) -> list[Opinion]:
+def _by_own_clock(profile: Traffic, comparison: Comparison, environment: str) -> list[Opinion]:
     """The kernel's stamp is taken early; a probe that reads its own clock gets the way from there to its hands on top.
 
     Only a delay beyond the reference's counts against the environment. What cannot be told apart is said to be so: samples that lie
@@ -180,7 +180,7 @@ def _by_loss(run: Run, losses: Losses, trials: Sequence[Trial]) -> list[Opinion]
     return [Opinion("fail", name, f"MLR counts {inside:,} packets as lost that the wire delivered ({share}).")]
 
 
-def _by_reference(run: Run, profile: Profile, reference: str, row: MetricComparison | None, *, tap: bool) -> list[Opinion]:
+def _by_reference(run: Run, profile: Traffic, reference: str, row: MetricComparison | None, *, tap: bool) -> list[Opinion]:
     """IAT beside the reference's."""
     if row is None or row.difference is None:
         return []
@@ -200,7 +200,7 @@ def _by_reference(run: Run, profile: Profile, reference: str, row: MetricCompari
     return [] if tap else [_alike(run, profile, reference, row.difference)]
 
 
-def _alike(run: Run, profile: Profile, reference: str, difference: Interval) -> Opinion:
+def _alike(run: Run, profile: Traffic, reference: str, difference: Interval) -> Opinion:
     """No difference was found; that clears the environment only where one above the threshold would have been found."""
     threshold = run.plan.thresholds.distortion_p99_us
     if difference.high <= threshold:

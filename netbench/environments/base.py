@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -42,6 +43,11 @@ class Site:
     def agent(self) -> tuple[str, ...]:
         """The command line of an agent there."""
         return (*self.enter, *self.python, "-m", "netbench.agent")
+
+
+def on_this_machine(sites: Iterable[Site]) -> bool:
+    """Whether the kernel of any of them is the one that this process runs on, as its clock tells."""
+    return any(site.clock == HOST_CLOCK for site in sites)
 
 
 @dataclass(frozen=True)

@@ -176,3 +176,38 @@ def _filter(descriptor: int, condition: str) -> None:
 
 def _sum(descriptors: list[int]) -> int:
     return sum(struct.unpack("=Q", os.read(descriptor, 8))[0] for descriptor in descriptors)
+
+
+NOT_READ_THERE = "the probe is on another machine, whose kernel's reasons are not read from here"
+
+
+class KernelDrops:
+    """The kernel's own reasons, where they can be counted on this machine; else why not. A trial never fails for them.
+
+    Args:
+        absent: why they shall not be counted, or None.
+
+    Attributes:
+        absent: why they are not counted, or None.
+    """
+
+    def __init__(self, absent: str | None = None) -> None:
+        self.absent = absent
+        self._counting: DropReasons | None = None
+        if absent is not None:
+            return
+        try:
+            self._counting = DropReasons()
+        except Unreadable as reason:
+            self.absent = str(reason)
+
+    def __enter__(self) -> KernelDrops:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._counting is not None:
+            self._counting.close()
+
+    def read(self) -> dict[str, int]:
+        """Dropped so far; empty where it is not counted."""
+        return self._counting.read() if self._counting is not None else {}

@@ -45,6 +45,13 @@ LAYERS: dict[str, Layer] = {
             "tc -s qdisc show",
         ),
         Layer(
+            "feed",
+            "before they came here: the feed had holes at the tap already",
+            "sender",
+            "Look for them upstream: at the switch's port, on the path, at the source. No environment here can be blamed.",
+            "ip -s link show dev {parent}",
+        ),
+        Layer(
             "link_transmit",
             "on a virtual link whose far end's backlog was full",
             "environment",

@@ -16,7 +16,7 @@ from netbench.result.records import Reception, Sent, Trial, TrialStatus
 KERNEL = "kernel"
 """The place, in `Trial.counters`, of what the kernel itself says: whole machine, evidence only."""
 
-_NUMBERS = ("received", "loss", "iat_us", "jitter_ms", "pdv_us", "one_way_delay_us", "delivery_us", "mdi", "sequence", "timestamps")
+NUMBERS = ("received", "loss", "iat_us", "jitter_ms", "pdv_us", "one_way_delay_us", "delivery_us", "mdi", "sequence", "timestamps")
 
 
 def build_trial(inputs: TrialInputs) -> Trial:
@@ -46,7 +46,7 @@ def trial_without_numbers(inputs: TrialInputs, status: TrialStatus, reason: str)
         reason=reason,
         started_at=inputs.started_at,
         duration_s=inputs.duration_s,
-        absent=dict.fromkeys(("sent", *_NUMBERS, "tap", "cpu"), reason),
+        absent=dict.fromkeys(("sent", *NUMBERS, "tap", "cpu"), reason),
     )
 
 
@@ -54,11 +54,11 @@ def _assemble(inputs: TrialInputs) -> Trial:
     sites = [*inputs.receivers, *([inputs.tap] if inputs.tap else []), inputs.sender]
     places = once(Counters.of(site.place, site.raw) for site in sites)
     sent = measure_sent(inputs.sender.raw)
-    receptions = sorted((measure_reception(inputs, receiver, places) for receiver in inputs.receivers), key=_least_lost_last)
+    receptions = sorted((measure_reception(inputs, receiver, places) for receiver in inputs.receivers), key=least_lost_last)
     worst, others = receptions[0], receptions[1:]
     status, reason = _status(inputs, sent, receptions)
     if status == "unsupported":
-        worst, others = _without_numbers(worst, reason), []
+        worst, others = without_numbers(worst, reason), []
     numbers: dict[str, Any] = {key: getattr(worst, key) for key in Reception.model_fields}
     if inputs.kernel_absent is not None:
         numbers["absent"] = worst.absent | {f"counters.{KERNEL}": inputs.kernel_absent}
@@ -79,7 +79,8 @@ def _assemble(inputs: TrialInputs) -> Trial:
     )
 
 
-def _least_lost_last(reception: Reception) -> int:
+def least_lost_last(reception: Reception) -> int:
+    """To sort receivers by: the one that lost most comes first."""
     return -reception.loss.lost_packets if reception.loss else 0
 
 
@@ -108,9 +109,9 @@ def _proof_of_absence(receivers: tuple[SiteResult, ...], reception: Reception, s
     return f"0 of {sent.sequences_sent:,} packets arrived at {where} while the tap saw {reception.tap.unique_packets:,}"
 
 
-def _without_numbers(reception: Reception, reason: str | None) -> Reception:
+def without_numbers(reception: Reception, reason: str | None) -> Reception:
     """Only what is evidence: unsupported is not the same as all lost."""
-    absent = dict.fromkeys(_NUMBERS, f"unsupported: {reason}") | (
+    absent = dict.fromkeys(NUMBERS, f"unsupported: {reason}") | (
         {"tap": "this environment has no tap"} if reception.tap is None else {}
     )
     return Reception(receiver=reception.receiver, tap=reception.tap, capture=reception.capture, absent=absent)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -89,6 +92,71 @@ class Profile(Record):
         return self.streams * self.stream_packets_per_second
 
 
+_FEED = re.compile(r"(?:(?:udp|rtp)://)?(?:(?P<source>[^@,/:]*)[@,])?(?P<group>[^@,/:]+):(?P<port>\d{1,5})/?")
+
+
+class LiveFeed(Record):
+    """A live feed: a multicast group that is there already, of all sources or of one (SSM)."""
+
+    group: str
+    port: Annotated[int, Field(ge=1, le=65_535)]
+    source: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_typed(cls, raw: Any) -> Any:
+        """Also `udp://[S@]G:port`, `rtp://[S@]G:port` or `[S@]G:port`, as people and players write it."""
+        if not isinstance(raw, str):
+            return raw
+        match = _FEED.fullmatch(raw.strip())
+        if match is None:
+            raise ValueError(
+                f"{raw!r} is no feed; type 239.1.1.1:5000, udp://239.1.1.1:5000 or, of one source, 10.0.0.1@232.1.1.1:5000"
+            )
+        return {"group": match["group"], "port": int(match["port"]), "source": match["source"] or None}
+
+    @model_validator(mode="after")
+    def _addresses(self) -> LiveFeed:
+        for role, text in (("group", self.group), ("source", self.source)):
+            if text is None:
+                continue
+            try:
+                address = IPv4Address(text)
+            except AddressValueError:
+                raise ValueError(f"{text!r} is no IPv4 address") from None
+            if address.is_multicast != (role == "group"):
+                raise ValueError(f"{text} is {'no' if role == 'group' else 'a'} multicast group, so it is no {role} of a feed")
+        return self
+
+    @property
+    def label(self) -> str:
+        """`239.1.1.1:5000` or `10.0.0.1@232.1.1.1:5000`."""
+        return (f"{self.source}@" if self.source else "") + f"{self.group}:{self.port}"
+
+    def carries(self, source: str, destination: str, port: int) -> bool:
+        """Whether a packet of this flow is of this feed."""
+        return (destination, port) == (self.group, self.port) and self.source in (None, source)
+
+
+@dataclass(frozen=True)
+class LiveTraffic:
+    """What stands in the place of a profile where live feeds are measured: nobody here says how fast they are.
+
+    Attributes:
+        streams: feeds that were named.
+    """
+
+    streams: int
+    name: str = "live"
+    delivery: Literal["multicast"] = "multicast"
+    packets_per_second: None = None
+    stream_packets_per_second: None = None
+    burst_packets: int = 1
+
+
+Traffic = Profile | LiveTraffic
+
+
 class Thresholds(Record):
     """What decides. A difference counts only when it is significant, and above both the threshold and the floor."""
 
@@ -103,11 +171,15 @@ class Thresholds(Record):
 
 
 class Plan(Record):
-    """Environments x profiles x samples."""
+    """Environments x profiles x samples; or live feeds in the place of profiles, measured in all environments at the same time."""
 
     name: str
     environments: Annotated[list[EnvironmentPlan], Field(min_length=1)]
-    profiles: Annotated[list[Profile], Field(min_length=1)]
+    profiles: list[Profile] = Field(default_factory=list, description="empty where live feeds are measured")
+    live: list[LiveFeed] = Field(default_factory=list, description="feeds that are there already; nobody sends")
+    interface: str | None = Field(
+        None, description="the user's own interface that environments are built on; null: the embedded lab"
+    )
     samples: Annotated[int, Field(ge=1, le=1000)] = 3
     duration_s: Annotated[float, Field(gt=0, le=86_400)] = 2.0
     omit_s: Annotated[float, Field(ge=0, le=3600)] = Field(
@@ -122,11 +194,27 @@ class Plan(Record):
     method: Literal["socket", "frame"] = "socket"
     thresholds: Thresholds = Field(default_factory=Thresholds)
 
+    @property
+    def traffic(self) -> list[Traffic]:
+        """What was sent, a profile each; or the live feeds, all together."""
+        return [LiveTraffic(len(self.live))] if self.live else list(self.profiles)
+
+    @model_validator(mode="after")
+    def _one_kind_of_traffic(self) -> Plan:
+        if self.live and self.profiles:
+            raise ValueError("profiles are sent and live feeds are there already: name one kind, not both")
+        if not self.live and not self.profiles:
+            raise ValueError("name a profile, or a live feed with its interface")
+        if self.live and self.interface is None:
+            raise ValueError("a live feed comes in by an interface: name it")
+        return self
+
     @model_validator(mode="after")
     def _unique_labels(self) -> Plan:
         for what, names in (
             ("environment", [environment.label for environment in self.environments]),
             ("profile", [profile.name for profile in self.profiles]),
+            ("live feed", [feed.label for feed in self.live]),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:

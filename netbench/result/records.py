@@ -12,7 +12,7 @@ Count = Annotated[int, Field(ge=0)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 StreamKind = Literal["raw", "probe", "rtp", "mpegts", "iperf2"]
 StampClass = Literal["hardware", "kernel", "user"]
-TrialStatus = Literal["ok", "sender-limited", "unsupported", "error", "interrupted"]
+TrialStatus = Literal["ok", "sender-limited", "silent", "unsupported", "error", "interrupted"]
 
 
 class Distribution(Record):
@@ -147,8 +147,23 @@ class Drop(Record):
     evidence: str = Field(description="which counter, where, from what to what")
 
 
+class FeedStream(PartialRecord):
+    """One flow of a live feed: what of it passed the tap, and what became of that. tap == received + lost."""
+
+    feed: str = Field(description="as in plan.live, `[S@]G:port`")
+    source: str | None = Field(description="ADDRESS:PORT; null: nothing of this feed came, at tap nor probe")
+    kind: StreamKind | None
+    tap_packets: Count
+    lost_packets: Count = Field(description="seen at the tap, but not at the probe: inside the environment")
+    lost_before_packets: Count | None = Field(
+        description="missing at the tap already, by the stream's own numbers; by MPEG-TS continuity alone, at least so many"
+    )
+    cc_errors: Count | None = Field(description="of MPEG-TS, at the tap")
+    ts_lost_estimate: Count | None = Field(description="of MPEG-TS, at the tap: TS packets missing, modulo 16 each")
+
+
 class Tap(PartialRecord):
-    """The same packets seen at the wire side of the environment."""
+    """The same packets seen at the wire side of the environment. Of a live feed, this stands in the place of what was sent."""
 
     packets: Count
     unique_packets: Count
@@ -160,6 +175,8 @@ class Tap(PartialRecord):
         None, description="|(R_probe,i - R_probe,i-1) - (R_tap,i - R_tap,i-1)| per stream, consecutive matched packets"
     )
     transit_us: Distribution | None = Field(None, description="R_probe,i - R_tap,i, both of one clock")
+    not_at_tap_packets: Count = Field(0, description="of a live feed: received by the probe, but not seen at the tap")
+    streams: list[FeedStream] = Field(default_factory=list, description="of a live feed")
 
 
 class Cpu(PartialRecord):

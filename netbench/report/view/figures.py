@@ -13,7 +13,7 @@ from netbench.report import format
 from netbench.report.view.pooling import Pool
 from netbench.report.view.series import TimeSeries, build_time_series
 from netbench.report.words import layer_name
-from netbench.result.plan import Profile
+from netbench.result.plan import Traffic
 from netbench.result.records import Distribution, Trial
 from netbench.result.run import Run
 
@@ -106,11 +106,11 @@ def _panels(
     pools: dict[tuple[str, str], Pool],
     slots: dict[str, int],
     distribution: Callable[[Trial], Distribution | None],
-    nominal_us: Callable[[Profile], float | None],
+    nominal_us: Callable[[Traffic], float | None],
     leave_out: Callable[[Pool], bool],
 ) -> list[Panel]:
     panels = []
-    for profile in run.plan.profiles:
+    for profile in run.plan.traffic:
         curves = []
         for label, slot in slots.items():
             pool = pools[label, profile.name]
@@ -145,8 +145,9 @@ def survival_curve(environment: str, slot: int, distributions: Iterable[Distribu
     return Curve(environment, slot, [x_us[index] for index in kept], [share_above[index] for index in kept])
 
 
-def _nominal_us(profile: Profile) -> float | None:
-    return 1e6 / profile.stream_packets_per_second if profile.burst_packets == 1 else None
+def _nominal_us(profile: Traffic) -> float | None:
+    pps = profile.stream_packets_per_second
+    return 1e6 / pps if pps and profile.burst_packets == 1 else None
 
 
 def _loss_bar(pool: Pool, slot: int) -> LossBar | None:

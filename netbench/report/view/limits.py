@@ -18,7 +18,7 @@ _ENOUGH_SAMPLES = 29
 
 def limits(run: Run) -> list[str]:
     """A few sentences, the most important first; none for a run that holds no trial."""
-    return [*_bursts(run), *_floor(run), *_sender(run), *_load(run), *_stamps(run)] if run.trials else []
+    return [*_bursts(run), *_floor(run), *_sender(run), *_load(run), *_live(run), *_stamps(run)] if run.trials else []
 
 
 def share_struck_at_most(samples: int) -> float:
@@ -80,6 +80,20 @@ def _load(run: Run) -> Iterator[str]:
         f"No more than {format.packet_rate(heaviest.packets_per_second)} in {format.plural(heaviest.streams, 'stream')} was sent: "
         "H1 answers for that load, not for the most that an environment can carry."
     )
+
+
+def _live(run: Run) -> Iterator[str]:
+    """All joined at once, on one interface, and the tap joined too."""
+    if not run.plan.live:
+        return
+    yield (
+        f"All environments and the tap joined the feed at the same time on {run.plan.interface}: H1 answers for the feed as it was "
+        "then, and not for whether an environment's own join (IGMP) would have been enough to get it "
+        "(netbench run -e that one alone, netbench multicast)."
+    )
+    silent = sorted({item.feed for trial in run.trials if trial.tap for item in trial.tap.streams if item.source is None})
+    if silent:
+        yield f"Nothing of {format.listing(silent)} came, at the tap nor anywhere: nothing is said of it."
 
 
 def _stamps(run: Run) -> Iterator[str]:

@@ -135,7 +135,7 @@ def pool_trials(run: Run) -> dict[tuple[str, str], Pool]:
     return {
         (record.label, profile.name): _pool(run, record, profile.name)
         for record in run.environments
-        for profile in run.plan.profiles
+        for profile in run.plan.traffic
     }
 
 

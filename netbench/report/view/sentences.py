@@ -50,7 +50,7 @@ def subtitle(run: Run) -> str:
     plan = run.plan
     shape = (
         f"Plan {plan.name}: {format.plural(len(plan.environments), 'environment')} {format.TIMES} "
-        f"{format.plural(len(plan.profiles), 'profile')} {format.TIMES} "
+        f"{format.plural(len(plan.traffic), 'profile')} {format.TIMES} "
         f"{format.plural(plan.samples, 'sample')} of {format.duration_s(plan.duration_s)}"
     )
     took = format.elapsed(run.started_at, run.ended_at)
@@ -65,7 +65,7 @@ def banners(run: Run, one_stamp: list[str]) -> list[Banner]:
         one_stamp: environments in which tap and probe read the same stamp of each packet.
     """
     found: list[Banner] = []
-    planned = len(run.plan.environments) * len(run.plan.profiles) * run.plan.samples
+    planned = len(run.plan.environments) * len(run.plan.traffic) * run.plan.samples
     done = f"{format.count(len(run.trials))} of {format.plural(planned, 'planned trial')}"
     if run.status == "interrupted":
         found.append(Banner("interrupted", f"This run was interrupted: it holds {done}. What it says rests on these alone."))

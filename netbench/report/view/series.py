@@ -35,7 +35,7 @@ class TimeSeries:
 
 def build_time_series(run: Run, slots: dict[str, int]) -> list[TimeSeries]:
     """One item for each profile and sample that has points; long trials are thinned, so that a page stays small."""
-    profiles = [profile.name for profile in run.plan.profiles]
+    profiles = [profile.name for profile in run.plan.traffic]
     with_points = [trial for trial in run.trials if trial.series and trial.environment in slots and trial.profile in profiles]
     budget = max(LEAST_POINTS_OF_A_TRIAL, MOST_POINTS // max(1, len(with_points)))
     keys = dict.fromkeys((trial.profile, trial.sample) for trial in with_points)
