@@ -61,8 +61,6 @@ find_missing() {
 	for program in tshark tcpdump iperf ffmpeg; do
 		has_program "$program" || wanted="$wanted $program"
 	done
-	has_program dockerd && has_program docker || wanted="$wanted docker.io"
-	has_program iptables || wanted="$wanted iptables" # dockerd's own rules
 	# Ubuntu's chromium package only starts a snap, which neither containers nor CI have.
 	has_program chromium || is_ubuntu || wanted="$wanted chromium"
 	# Guests, containers, and another machine.
@@ -70,8 +68,9 @@ find_missing() {
 	has_static_busybox || wanted="$wanted busybox-static"
 	has_program cpio || wanted="$wanted cpio"
 	has_program depmod || wanted="$wanted kmod"
-	has_program dockerd || wanted="$wanted docker.io"
-	has_program iptables || wanted="$wanted iptables"
+	has_program dockerd && has_program docker || wanted="$wanted docker.io"
+	has_program iptables || wanted="$wanted iptables" # dockerd's own rules
+	has_program mmdebstrap || wanted="$wanted mmdebstrap" # the base of the image that is built without a registry
 	has_program sshd || wanted="$wanted openssh-server"
 	has_program ssh || wanted="$wanted openssh-client"
 }
