@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Interface
 from typing import TYPE_CHECKING
 
 from netbench.environments import wire
@@ -60,25 +61,32 @@ def address(guest: VirtualMachine, network: Network, sender: Site, interface: st
         CannotRunError: the guest has no such interface, or its link does not come up.
     """
     network.neighbour(sender.place, sender.interface, ADDRESS, mac)
-    guest.shell(
-        f"ip address add {ADDRESS}/{wire.PREFIX_LENGTH} dev {interface}",
-        f"ip link set {interface} up",
-        f"ip neighbour replace {wire.SENDER_ADDRESS} lladdr {wire.SENDER_MAC} nud permanent dev {interface}",
-        f"ip route add 224.0.0.0/4 dev {interface}",
-    )
-    await_carrier(guest, interface)
+    neighbour = f"ip neighbour replace {wire.SENDER_ADDRESS} lladdr {wire.SENDER_MAC} nud permanent dev {interface}"
+    bring_up(guest, interface, IPv4Interface(f"{ADDRESS}/{wire.PREFIX_LENGTH}"), neighbour)
     return guest.site("probe", interface, ADDRESS)
 
 
-def await_carrier(guest: VirtualMachine, interface: str) -> None:
-    """Wait until an interface of the guest has a link: a card's driver needs some seconds to find it.
+def bring_up(guest: VirtualMachine, interface: str, address: IPv4Interface | None, *more: str) -> None:
+    """Bring an interface of the guest up, with an address or without, and wait for its link: some drivers need seconds to find it.
+
+    Args:
+        guest: that stands.
+        interface: in the guest.
+        address: None: it gets none.
+        more: lines of shell that come last.
 
     Raises:
-        CannotRunError: it has none.
+        CannotRunError: there is no such interface, or its link does not come up.
     """
-    path = f"/sys/class/net/{interface}/carrier"
-    waits = f"for i in $(seq {10 * _CARRIER_S}); do [ $(cat {path}) = 1 ] && echo up && exit; sleep 0.1; done"
-    if "up" not in guest.shell(waits):
+    carrier = f"/sys/class/net/{interface}/carrier"
+    told = guest.shell(
+        f"ip address add {address} dev {interface}" if address else ":",
+        f"ip link set {interface} up",
+        f"ip route add 224.0.0.0/4 dev {interface}",
+        *more,
+        f"for i in $(seq {10 * _CARRIER_S}); do [ $(cat {carrier}) = 1 ] && echo link && exit; sleep 0.1; done",
+    )
+    if "link" not in told:
         raise CannotRunError(f"In the guest of {guest.machine.name}, {interface} has no link after {_CARRIER_S} s.")
 
 
