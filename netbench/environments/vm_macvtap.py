@@ -1,4 +1,4 @@
-"""The environment `vm-macvtap`: the probe in a virtual machine whose card hangs on the host's interface without a bridge."""
+"""The environment `vm-macvtap`: a virtual machine whose card hangs on the host's interface without a bridge in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Dockerfile, built and run by a real daemon that has no network: its base is a tar of Debian's packages, its wheels are at hand."""
+"""The Dockerfile, built and run by a real daemon that has no network: of a tar of Debian's packages and wheels at hand."""
 
 from __future__ import annotations
 
