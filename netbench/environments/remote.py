@@ -67,7 +67,7 @@ class RemoteEnvironment:
         with connect(machine) as connection:
             there = far_end(connection, parent.address if parent else "")
             place = f"nb-{token}-{self.name}-probe"
-            sender = _sender(chosen, parent, there, connection, place.removesuffix("probe") + "wire", place)
+            sender = _sender(chosen, parent, there, connection, place.removesuffix("probe") + "wire")
             yield _built(connection, there, sender, place, ttl=int(chosen["ttl"]))
 
 
@@ -92,15 +92,20 @@ def _built(connection: Connection, there: FarEnd, sender: Site | None, place: st
 
 
 def _sender(
-    chosen: dict[str, OptionValue], parent: Parent | None, there: FarEnd, connection: Connection, place: str, place_there: str
+    chosen: dict[str, OptionValue], parent: Parent | None, there: FarEnd, connection: Connection, place: str
 ) -> Site | None:
     """Who sends: the other machine that was named, nobody when a live feed is measured, else this machine.
 
     Raises:
-        CannotRunError: no way leads from here to there, or only one by routers that the TTL does not pass.
+        CannotRunError: it is this machine, or no way leads there, or only one by routers that the TTL does not pass.
     """
     if parent is not None:
         return parent.sender
+    if connection.survey["network"] == _own_network():
+        raise CannotRunError(
+            f"{connection.machine.destination} is this very machine: packets to it never touch a network.",
+            "name another machine; for this one: netbench run -e host",
+        )
     interface = _own_interface(str(chosen["sender_interface"]), there.destination)
     if int(chosen["ttl"]) == 1 and not on_link(interface, there.destination):
         raise CannotRunError(
@@ -108,14 +113,7 @@ def _sender(
             "a router lies between, and test packets are sent with TTL 1.",
             "raise it: --site …,ttl=4",
         )
-    same_stack = connection.survey["network"] == _own_network()
-    return Site(
-        name="wire",
-        interface=str(interface["name"]),
-        address=str(interface["address"]),
-        enter=(),
-        place=place_there if same_stack else place,
-    )
+    return Site(name="wire", interface=str(interface["name"]), address=str(interface["address"]), enter=(), place=place)
 
 
 def _own_interface(named: str, destination: str) -> dict[str, Any]:

@@ -256,6 +256,44 @@ def test_a_router_in_between_wants_a_ttl(here: Machine, sshd: Sshd, tmp_path: Pa
     assert run["trials"][0]["received"]["unique_packets"] == UNICAST_PACKETS
 
 
+def test_this_very_machine_is_no_other_one(here: Machine, there: Machine, tmp_path: Path) -> None:
+    with Sshd(here, HERE, tmp_path) as sshd:
+        said = refused(here, sshd.target, tmp_path)
+        assert_nothing_left(sshd)
+
+    assert "is this very machine" in said
+    assert "netbench run -e host" in said
+
+
+def test_an_ordinary_user_measures_other_machines_but_not_beside_a_lab(here: Machine, sshd: Sshd, tmp_path: Path) -> None:
+    ordinary = [
+        "setpriv",
+        "--bounding-set",
+        "-all,+setfcap",
+        "--inh-caps",
+        "-all",
+        *NETBENCH,
+        "run",
+        "--site",
+        sshd.target,
+        *QUICK,
+        *GROUP,
+    ]
+
+    alone = here.run(*ordinary, "-o", tmp_path / "alone")
+    beside = here.run(*ordinary, "-e", "host", "-o", tmp_path / "beside")
+
+    assert alone.returncode in (0, 1, 4), alone.stderr
+    trial = json.loads((tmp_path / "alone" / "run.json").read_text(encoding="utf-8"))["trials"][0]
+    assert trial["received"]["unique_packets"] == GROUP_PACKETS
+    assert beside.returncode in (0, 1, 4), beside.stderr
+    host, remote = json.loads((tmp_path / "beside" / "run.json").read_text(encoding="utf-8"))["environments"]
+    assert host["available"]
+    assert not remote["available"]
+    assert "ordinary user has no network to the outside" in remote["reason"]
+    assert_nothing_left(sshd)
+
+
 def test_a_real_network_is_not_flooded_by_accident(here: Machine, sshd: Sshd, tmp_path: Path) -> None:
     said = refused(here, sshd.target, tmp_path, "--profile", "lineup", exit_code=2)
 
