@@ -15,8 +15,8 @@ def _iommu(place: Place) -> Judgement | None:
     evidence = str(place.get("iommu", "evidence"))
     if place.get("iommu", "on"):
         return Judgement("ok", f"on: {evidence}")
-    if not physical:
-        return None  # a guest's NICs are not its own to lend
+    if not physical or place.get("hypervisor", "name") == "xen":
+        return None  # a guest's NICs are not its own to lend; Xen has the IOMMU itself
     options = place.get("iommu", "kernel_options")
     told = f"the kernel was given {' '.join(map(str, options)) or 'nothing about it'}" if isinstance(options, list) else ""
     evidence = f"off: {'; '.join(part for part in (evidence, told) if part)}: no NIC and no virtual function can be lent to a guest"

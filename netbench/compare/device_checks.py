@@ -62,19 +62,20 @@ def _remedy(place: Place, native: list[str]) -> str | None:
 def _function_trust(place: Place) -> Judgement | None:
     mode = next((mode for mode in devices(place) if function_of(mode) is not None), None)
     function = function_of(mode) if mode is not None else None
-    if mode is None or function is None or any(_is_netvsc(other) for other in devices(place)):
-        return None  # Azure and Hyper-V decide about their functions themselves
+    if mode is None or function is None or place.get("hypervisor", "name") == "hyperv":
+        return None  # Hyper-V and Azure decide about their functions themselves
     parent, number = parent_and_number(function)
-    name = f"{mode.get('name')} is virtual function {number} of {parent}" if parent != "PARENT" else f"{mode.get('name')} is one"
+    seen = function.get("parent") is not None
+    name = f"{mode.get('name')} is virtual function {number} of {parent}" if seen else f"{mode.get('name')} is a virtual function"
     trust = function.get("trust")
-    on_the_host = "" if parent != "PARENT" else "   # on the host that lent it"
-    allow = f"ip link set {parent} vf {number} trust on{on_the_host}"
+    allow = f"ip link set {parent} vf {number} trust on{'' if seen else '   # on the host that lent it'}"
     limits = "the parent refuses promiscuous and all-multicast mode to it, so groups beyond its filter do not arrive"
     if trust is None:
         cloud = place.get("cloud", "provider")
         if cloud not in (None, "none"):
             return Judgement("info", f"{name}; whether it is trusted is {cloud}'s to decide")
-        return Judgement("info", f"{name}; its parent is not seen from here: where it is not trusted, {limits}", allow)
+        why = "whether it is trusted could not be read" if seen else "its parent is not seen from here"
+        return Judgement("info", f"{name}; {why}: where it is not trusted, {limits}", allow)
     if not trust:
         return Judgement("warn", f"{name}, and not trusted: {limits}", allow)
     return Judgement("ok", f"{name}, and trusted")

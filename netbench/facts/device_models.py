@@ -15,10 +15,10 @@ from netbench.facts.virtualisation import judge_hypervisor
 
 _DMI_FIELDS = ("sys_vendor", "product_name", "board_vendor", "bios_vendor", "chassis_asset_tag")
 
-# Devices that a hypervisor or a cloud made up: driver -> (mode, who makes it).
-_PARAVIRTUAL_DRIVERS = {
-    "virtio_net": ("virtio", "the hypervisor (virtio)"),
-    "virtio-pci": ("virtio", "the hypervisor (virtio)"),
+# Devices that a hypervisor or a cloud made up: driver -> (mode, who makes it; None: any hypervisor may).
+_PARAVIRTUAL_DRIVERS: dict[str, tuple[str, str | None]] = {
+    "virtio_net": ("virtio", None),
+    "virtio-pci": ("virtio", None),
     "vmxnet3": ("paravirtual", "VMware"),
     "vmxnet": ("paravirtual", "VMware"),
     "hv_netvsc": ("paravirtual", "Hyper-V"),
@@ -135,8 +135,8 @@ def model_of(device: PciDevice, hypervisor: str) -> dict[str, Any]:
     return {"mode": mode, "by": by, "evidence": evidence, "sriov": sriov}
 
 
-def paravirtual_of_driver(driver: str) -> tuple[str, str] | None:
-    """Mode and maker of a device that a hypervisor or a cloud made up, by the driver; None: it is no such driver."""
+def paravirtual_of_driver(driver: str) -> tuple[str, str | None] | None:
+    """Mode and maker (None: any hypervisor) of a device made up by a hypervisor or a cloud; None: it has no such driver."""
     return _PARAVIRTUAL_DRIVERS.get(driver)
 
 
@@ -165,13 +165,14 @@ def _judge(device: PciDevice, hypervisor: str, sriov: dict[str, Any] | None) -> 
     own = _PARAVIRTUAL_DRIVERS.get(_PARAVIRTUAL_IDS.get(device.ids, "")) or _PARAVIRTUAL_DRIVERS.get(device.driver or "")
     if own is not None:
         mode, by = own
-        return mode, by, f"a device that {by} made up for its guests"
+        return mode, by, f"a device that {by or 'hypervisors'} made up for guests"
+    imitator = _imitator(device, hypervisor)
     if sriov is not None and sriov["role"] == "virtual-function":
+        imitated = f", imitated by {imitator}" if imitator else ""
         if sriov["parent"] is not None:
             number = "" if sriov["index"] is None else f" {sriov['index']}"
-            return "vf", None, f"virtual function{number} of {sriov['parent']['address']} (its link physfn)"
-        return "vf", None, "an id of virtual functions, and no link to its parent here: it was lent to this machine"
-    imitator = _imitator(device, hypervisor)
+            return "vf", imitator, f"virtual function{number} of {sriov['parent']['address']} (its link physfn){imitated}"
+        return "vf", imitator, f"an id of virtual functions, and no link to its parent here: it was lent to this machine{imitated}"
     if imitator is not None:
         return "emulated", imitator, f"the ids of {imitator}'s imitation of that card"
     if hypervisor == "none":
@@ -190,4 +191,6 @@ def _imitator(device: PciDevice, hypervisor: str) -> str | None:
     hypervisors, maker = _UNSIGNED_IMITATIONS.get((device.ids, device.subsystem_ids), (frozenset(), ""))
     if hypervisor in hypervisors:
         return maker
+    if device.subsystem_vendor == device.vendor:
+        return None  # its maker's own card: Microsoft makes real ones as well
     return _SUBSYSTEM_MAKERS.get(device.subsystem_vendor)

@@ -9,6 +9,7 @@ from typing import Any
 from netbench.facts import devices, iommu, network_mode
 from netbench.facts.device_models import machine
 from netbench.facts.network_mode import Interfaces
+from netbench.facts.virtualisation import judge_hypervisor
 
 RECORDED = Path(__file__).parent.parent / "platform" / "recorded" / "sysfs"
 
@@ -51,11 +52,13 @@ class Recorded:
 
     def facts(self, interface: str | None) -> dict[str, Any]:
         """As the facts of a place hold them, for the checks."""
-        here = machine(self.sys, self.cpuinfo)
         told = [devices.read(self.sys, self.cpuinfo), iommu.read(self.sys, self.command_line)]
         facts: dict[str, Any] = {key: value for answer in told for key, value in answer.values.items()}
         facts["absent"] = {key: reason for answer in told for key, reason in answer.absent.items()}
-        facts["hypervisor"] = {"name": here.hypervisor}
+        kind = Path(self.sys, "hypervisor/type")
+        facts["hypervisor"] = judge_hypervisor(
+            machine(self.sys, self.cpuinfo).dmi, self.cpuinfo, kind.read_text() if kind.exists() else ""
+        )
         if interface is not None:
             mode = self.mode(interface)
             facts["interface"] = {"name": interface, "kind": mode["mode"], "network_mode": mode}

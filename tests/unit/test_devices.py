@@ -19,7 +19,7 @@ from netbench.facts.reading import Unreadable
 # machine, interface -> mode, who makes the device, driver, native drivers of the place
 CONNECTED = [
     ("qemu-e1000e", "eth0", "emulated", "QEMU", "e1000e", ["virtio_net"]),
-    ("qemu-virtio", "eth0", "virtio", "the hypervisor (virtio)", "virtio_net", ["virtio_net"]),
+    ("qemu-virtio", "eth0", "virtio", None, "virtio_net", ["virtio_net"]),
     ("guest-e1000e-passthrough", "eth0", "passthrough", None, "e1000e", ["virtio_net"]),
     ("kvm-x520-passthrough", "ens6", "passthrough", None, "ixgbe", ["virtio_net"]),
     ("kvm-mlx5-vf", "enp6s0", "vf", None, "mlx5_core", ["virtio_net"]),
@@ -27,7 +27,7 @@ CONNECTED = [
     ("ec2-ena", "ens5", "paravirtual", "Amazon EC2", "ena", ["ena"]),
     ("ec2-ixgbevf", "eth0", "vf", None, "ixgbevf", ["vif"]),
     ("gce-gve", "ens4", "paravirtual", "Google Compute Engine", "gve", ["gve", "virtio_net"]),
-    ("gce-virtio", "ens4", "virtio", "the hypervisor (virtio)", "virtio_net", ["gve", "virtio_net"]),
+    ("gce-virtio", "ens4", "virtio", None, "virtio_net", ["gve", "virtio_net"]),
     ("vmware", "ens192", "paravirtual", "VMware", "vmxnet3", ["vmxnet3"]),
     ("vmware", "ens33", "emulated", "VMware", "e1000", ["vmxnet3"]),
     ("vmware", "ens224", "emulated", "VMware", "e1000e", ["vmxnet3"]),
@@ -43,7 +43,7 @@ CONNECTED = [
     ("metal-x520-4-of-63-vfs", "enp59s0f0", "physical", None, "ixgbe", None),
     ("metal-x520-4-of-63-vfs", "enp59s0f0v2", "vf", None, "ixgbevf", None),
     ("qemu-igb-2-vfs", "eth0", "emulated", "QEMU", "igb", ["virtio_net"]),
-    ("qemu-igb-2-vfs", "eth1", "vf", None, "igbvf", ["virtio_net"]),
+    ("qemu-igb-2-vfs", "eth1", "vf", "QEMU", "igbvf", ["virtio_net"]),
 ]
 
 
