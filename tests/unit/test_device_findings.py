@@ -218,3 +218,9 @@ def test_missing_facts_are_never_ok() -> None:
         told = findings({"absent": {".".join(path): "the file is not there" for path in check.needs}})[check.id]
         assert told.severity == "info"
         assert told.evidence.endswith("could not be read: the file is not there")
+
+
+def test_the_page_tells_of_every_check() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "network-modes.md").read_text(encoding="utf-8")
+
+    assert [check.id for check in OURS if f"| `{check.id}` |" not in page] == []
