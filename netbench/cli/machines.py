@@ -41,8 +41,20 @@ def needs_lab(plan: Plan) -> bool:
 
 
 def is_outside(plan: Plan) -> bool:
-    """Whether packets leave for another machine."""
-    return any(environment.name == ENVIRONMENT for environment in plan.environments)
+    """Whether this run sends packets on a network that is not a lab; a live feed is only listened to."""
+    remote = any(environment.name == ENVIRONMENT for environment in plan.environments)
+    return not plan.live and (remote or plan.interface is not None)
+
+
+def default_profiles(profiles: list[str] | None, *, planned: bool, outside: bool) -> list[str] | None:
+    """The profiles of `--profile`; of a run on a real network that names neither these nor a plan, those below the cap.
+
+    Args:
+        profiles: as typed.
+        planned: a plan or a live feed says what is measured.
+        outside: it is on a real network.
+    """
+    return PROFILES_OUTSIDE if outside and not planned and not profiles else profiles
 
 
 def check_cap(plan: Plan, *, uncapped: bool) -> None:

@@ -84,7 +84,9 @@ def run(
     selected = chosen_plan(
         plan,
         environments=machines.with_sites(environment, site),
-        profiles=profile or (machines.PROFILES_OUTSIDE if site and plan is None else None),
+        profiles=machines.default_profiles(
+            profile, planned=plan is not None or bool(live), outside=bool(site) or interface is not None
+        ),
         overrides={
             "samples": samples,
             "duration": duration,
