@@ -19,6 +19,7 @@ from netbench.compare.answer import (
 )
 from netbench.compare.comparison import usable
 from netbench.compare.losses import SIDES, Death, Losses, pool
+from netbench.compare.throttling import REMEDY
 from netbench.result.plan import Traffic
 from netbench.result.records import EnvironmentRecord, Trial
 from netbench.result.run import Run
@@ -202,6 +203,14 @@ def _causes(losses: Losses, record: EnvironmentRecord) -> list[Cause]:
                 "tells.",
             )
         )
+    if losses.throttled_periods:
+        causes.append(
+            Cause(
+                layer=None,
+                sentence=f"{losses.profile}: where packets were lost, a CPU limit (cgroup nr_throttled) held processes back in "
+                f"{losses.throttled_periods:,} of its periods: what comes meanwhile waits in a buffer, until that is full.",
+            )
+        )
     return causes
 
 
@@ -224,6 +233,7 @@ def _remedies(failed: Sequence[Losses], record: EnvironmentRecord) -> list[Remed
         for death in heaviest.values()
     ]
     sides = {side for losses in failed for side in losses.unattributed}
+    remedies += [REMEDY] if any(losses.throttled_periods for losses in failed) else []
     return remedies + ([_ON_THE_WIRE] if "before_tap" in sides else []) + ([_UNEXPLAINED] if sides - {"before_tap"} else [])
 
 

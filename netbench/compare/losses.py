@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from netbench.compare.throttling import throttled_periods
 from netbench.metrics.layers import LAYERS, Layer
 from netbench.metrics.loss import upper_bound_ratio
 from netbench.result.records import Drop, Trial
@@ -48,6 +49,7 @@ class Losses:
         struck: in so many of those pooled, the environment lost something.
         sender_late_us: by so much was the sender late at worst, in these.
         expected, lost: packets.
+        throttled_periods: in so many periods of a CPU limit was something held back, in these.
         deaths: what counters explain, most first.
         unattributed: side -> packets that no counter explains.
     """
@@ -60,6 +62,7 @@ class Losses:
     sender_late_us: float
     expected: int
     lost: int
+    throttled_periods: int = 0
     deaths: list[Death] = field(default_factory=list)
     unattributed: dict[str, int] = field(default_factory=dict)
 
@@ -114,6 +117,7 @@ def pool(profile: str, delivery: str, trials: Sequence[Trial], planned: int) -> 
         sender_late_us=max((trial.sent.lateness_us.max for trial in struck if trial.sent and trial.sent.lateness_us), default=0.0),
         expected=sum(trial.loss.expected_packets for trial in counted if trial.loss),
         lost=sum(trial.loss.lost_packets for trial in counted if trial.loss),
+        throttled_periods=throttled_periods(struck),
         deaths=sorted(deaths.values(), key=lambda death: -death.packets),
         unattributed=unattributed,
     )

@@ -15,6 +15,7 @@ from netbench.compare.answer import Answer, JudgedWord, micros, not_measured, pe
 from netbench.compare.comparison import distortion_floor_us, usable
 from netbench.compare.losses import Losses, pool
 from netbench.compare.statistics import FEWEST_SAMPLES, mean_interval
+from netbench.compare.throttling import REMEDY, longest_wait_us, throttled_periods
 from netbench.result.plan import Traffic
 from netbench.result.records import EnvironmentRecord, Trial
 from netbench.result.run import Run
@@ -65,6 +66,7 @@ def judge_timing(run: Run, record: EnvironmentRecord, comparison: Comparison) ->
             distortions.append(distortion)
             opinions.append(_by_distortion(run, profile, distortion, _one_stamp(trials), record.interface or "eth0"))
         opinions += _by_loss(run, losses, trials)
+        opinions += _by_cpu_limit(profile, trials)
         opinions += _by_own_clock(profile, comparison, record.label)
         opinions += _by_reference(run, profile, comparison.reference, row, tap=distortion is not None)
     word = worst(opinion.word for opinion in opinions)
@@ -164,6 +166,17 @@ def _by_own_clock(profile: Traffic, comparison: Comparison, environment: str) ->
         f"whether a probe with a clock of its own sees more jitter than in {comparison.reference} is open: samples differ too much."
     )
     return [Opinion("pass", profile.name, text)]
+
+
+def _by_cpu_limit(profile: Traffic, trials: Sequence[Trial]) -> list[Opinion]:
+    """A process that a quota holds back reads late, in gaps; what its kernel stamps does not tell that."""
+    periods = throttled_periods(trials)
+    if not periods:
+        return []
+    wait = longest_wait_us(trials)
+    gaps = f": gaps in its reading, up to {micros(wait)} in which a packet waited" if wait is not None else ""
+    text = f"a CPU limit (cgroup nr_throttled) held the probe back in {periods:,} of its periods{gaps}."
+    return [Opinion("warn", profile.name, text, f"is held back by a CPU limit in {periods:,} periods", REMEDY)]
 
 
 def _by_loss(run: Run, losses: Losses, trials: Sequence[Trial]) -> list[Opinion]:

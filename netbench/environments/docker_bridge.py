@@ -37,7 +37,7 @@ class DockerBridgeEnvironment:
     name = "docker-bridge"
     description = "the probe in a container behind a bridge network, with published UDP ports (docker run --publish)"
     options = (
-        Option("ports", "5000-5015", "published UDP ports, FIRST-LAST; dockerd starts a proxy process for each"),
+        Option("ports", "6000-6063", "published UDP ports, FIRST-LAST; the daemon starts a process that holds the port for each"),
         *docker_image.OPTIONS,
         *docker_container.OPTIONS,
         *injection.OPTIONS,

@@ -102,11 +102,13 @@ def line(process: subprocess.Popen[str]) -> dict[str, Any]:
 def transfer(built: BuiltEnvironment, delivery: str, receivers: tuple[Site, ...]) -> dict[str, Any]:
     """Send 100 packets from the wire to every receiver, watched by the tap."""
     group, destination = (GROUP, GROUP) if delivery == "multicast" else ("-", built.unicast_destination)
-    listeners = {s.name: start(s, "receive", s.interface, s.address, group, PORT, COUNT) for s in receivers}
+    first, last = built.unicast_ports
+    port = PORT if delivery == "multicast" or first <= PORT <= last else first
+    listeners = {s.name: start(s, "receive", s.interface, s.address, group, port, COUNT) for s in receivers}
     if built.tap:
-        listeners["tap"] = start(built.tap, "watch", built.tap.interface, PORT, COUNT)
+        listeners["tap"] = start(built.tap, "watch", built.tap.interface, port, COUNT)
     ready = {name: line(process) for name, process in listeners.items()}
-    sender = start(built.sender, "send", built.sender.address, destination, PORT, COUNT, built.router_hops + 1)
+    sender = start(built.sender, "send", built.sender.address, destination, port, COUNT, built.router_hops + 1)
     result = {
         "interfaces": {name: told["interfaces"] for name, told in ready.items()},
         "sender": line(sender),

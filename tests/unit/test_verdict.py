@@ -19,6 +19,7 @@ from netbench.compare.verdict import exit_code, judge
 from netbench.errors import ExitCode
 from netbench.result.plan import EnvironmentPlan, Plan, Profile, Thresholds
 from netbench.result.records import (
+    Cpu,
     Distribution,
     Drop,
     EnvironmentRecord,
@@ -59,6 +60,7 @@ def trial(
     iat: float = 1000.0,
     delivery: float = 20.0,
     hardware: int = 0,
+    throttled: int | None = 0,
     status: Any = "ok",
     reason: str | None = None,
 ) -> Trial:
@@ -96,6 +98,12 @@ def trial(
         ),
         drops=drops,
         unattributed_packets=unattributed + before,
+        cpu=Cpu(
+            steal_ratio=0.0,
+            busy_ratio=0.5,
+            throttled_periods=throttled,
+            absent={"throttled_periods": "no cgroup"} if throttled is None else {},
+        ),
         iat_us=flat(iat),
         delivery_us=flat(delivery),
         timestamps=Stamps(used="kernel", hardware_packets=hardware, kernel_packets=got - hardware, user_packets=0),
@@ -406,6 +414,33 @@ def test_distortion_below_the_machines_floor_is_not_judged() -> None:
 
 def test_too_few_samples_do_not_fail() -> None:
     assert judged(run_of(*samples("host", 2, distortion=1200.0)), "host").verdict == "inconclusive"
+
+
+def test_a_cpu_limit_that_held_back_is_named_with_its_gaps_and_its_remedy() -> None:
+    limited = samples("docker-host", throttled=7, delivery=91_900.0)
+    verdict = judged(run_of(*samples("host"), *limited), "docker-host")
+    assert verdict.hypotheses["H3"].verdict == "warn"
+    assert (
+        "a CPU limit (cgroup nr_throttled) held the probe back in 21 of its periods: gaps in its reading, up to 91.9 ms in which "
+        "a packet waited." in verdict.hypotheses["H3"].sentence
+    )
+    assert "docker update --cpus 2 CONTAINER" in [remedy.command for remedy in verdict.remedies]
+
+
+def test_a_cpu_limit_is_a_cause_of_the_loss_where_it_held_back() -> None:
+    limited = samples("docker-host", throttled=7, drops=[drop("udp_socket", 100)])
+    verdict = judged(run_of(*samples("host"), *limited), "docker-host")
+    assert (
+        "lineup: where packets were lost, a CPU limit (cgroup nr_throttled) held processes back in 21 of its periods"
+        in "\n".join(cause.sentence for cause in verdict.causes)
+    )
+    assert [remedy.command for remedy in verdict.remedies].count("docker update --cpus 2 CONTAINER") == 1
+
+
+@pytest.mark.parametrize("throttled", [0, None])
+def test_a_cpu_limit_that_held_nothing_back_is_not_named(throttled: int | None) -> None:
+    verdict = judged(run_of(*samples("host", throttled=throttled, drops=[drop("udp_socket", 100)])), "host")
+    assert "CPU limit" not in verdict.model_dump_json()
 
 
 def test_samples_that_differ_too_much_warn() -> None:
