@@ -127,6 +127,19 @@ def lossy_cable(near: Machine, near_address: str, far: Machine, far_address: str
         yield middle
 
 
+@contextmanager
+def switched(switch: Machine, machines: dict[str, Machine]) -> Iterator[None]:
+    """Machines on the bridge `br0` of another one, each by its eth0 and with its address (CIDR); the switch's own is 10.77.8.9."""
+    switch.run("ip", "link", "add", "br0", "type", "bridge", "mcast_snooping", "0", check=True)
+    for number, (address, machine) in enumerate(machines.items()):
+        port = f"port{number}"
+        machine.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", port, "netns", switch.process, check=True)
+        switch.run("ip", "link", "set", port, "master", "br0", "up", check=True)
+        _bring_up(machine, "eth0", address)
+    _bring_up(switch, "br0", "10.77.8.9/24")
+    yield
+
+
 def drop_at_input(machine: Machine, dropped: str) -> None:
     """Drop what an nft match names behind the interfaces of a machine, and count it; see dropped_packets()."""
     hook = "{ type filter hook input priority 0; }"

@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from sshd import Machine, Sshd, dropped_packets, lossy_cable
+from sshd import Machine, Sshd, drop_at_input, dropped_packets, lossy_cable, switched
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a second machine with an sshd takes root")
 
@@ -100,3 +100,31 @@ def test_a_sender_does_not_flood_a_real_network(here: Machine, there: Machine, t
         assert done.returncode == 2
         assert "--uncapped" in done.stderr
         assert "Accepted" not in sshd.log
+
+
+def test_a_live_feed_is_compared_between_this_machine_and_another_one(here: Machine, there: Machine, tmp_path: Path) -> None:
+    site = [*NETBENCH, "send", "239.1.1.1:5004", "-i", "br0", "-b", "1M", "-t", "60", "-q"]
+    with Machine() as feed, switched(feed, {f"{HERE}/24": here, f"{THERE}/24": there}), Sshd(there, THERE, tmp_path) as sshd:
+        drop_at_input(there, EVERY_TENTH)
+        sender = feed.start(*site, stdout=subprocess.DEVNULL)
+        try:
+            live = ["-i", "eth0", "--live", "239.1.1.1:5004", "-t", "1s", "--samples", "1", "-q", "-o", tmp_path / "out"]
+            done = here.run(*NETBENCH, "run", *live, "-e", "host", "--site", sshd.target)
+        finally:
+            sender.terminate()
+            sender.wait(20)
+
+    assert done.returncode in (0, 1, 4), done.stderr
+    measured = trials(tmp_path / "out")
+    host = measured.pop("host")
+    (remote,) = measured.values()
+    for trial in (host, remote):
+        assert trial["status"] == "ok", trial["reason"]
+        assert trial["received"]["unique_packets"] + trial["loss"]["lost_packets"] == trial["loss"]["expected_packets"] > 50
+    assert host["loss"]["lost_packets"] == 0
+    assert remote["loss"]["expected_packets"] == host["loss"]["expected_packets"]
+    lost = remote["loss"]["lost_packets"]
+    assert abs(lost - remote["loss"]["expected_packets"] / 10) <= 1
+    assert sum(drop["packets"] for drop in remote["drops"]) + remote["unattributed_packets"] == lost
+    assert remote["clock_sync"] == "unsynced"
+    assert remote["absent"]["counters.kernel"]
