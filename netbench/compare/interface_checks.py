@@ -81,7 +81,13 @@ def _broadcast_queue(place: Place) -> Judgement:
     )
     if packets > DEFAULT_BC_QUEUE_PACKETS:
         return Judgement("ok", evidence)
-    return Judgement("warn", evidence, f"ip link set {place.interface} type macvlan bcqueuelen {WANTED_BC_QUEUE_PACKETS}")
+    return Judgement(
+        "warn", evidence, f"ip link set {place.interface} type {_macvlan_type(place)} bcqueuelen {WANTED_BC_QUEUE_PACKETS}"
+    )
+
+
+def _macvlan_type(place: Place) -> str:
+    return "macvtap" if place.kind == "macvtap" else "macvlan"
 
 
 def _macvlan_mode(place: Place) -> Judgement:
@@ -97,7 +103,7 @@ def _macvlan_mode(place: Place) -> Judgement:
     evidence = f"the mode is {mode}: {consequences.get(mode, 'not known to this version')}"
     if mode == "passthru":
         return Judgement("info", evidence)  # the kernel lets nobody change it afterwards
-    return Judgement("warn", evidence, f"ip link set {place.interface} type macvlan mode bridge")
+    return Judgement("warn", evidence, f"ip link set {place.interface} type {_macvlan_type(place)} mode bridge")
 
 
 def _snooping(place: Place) -> Judgement:

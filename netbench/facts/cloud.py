@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from netbench.facts.reading import Answer, Unreadable, collect, read_text
 
-_DMI = "/sys/class/dmi/id"
 _FIELDS = ("sys_vendor", "product_name", "bios_vendor", "bios_version", "board_vendor", "chassis_vendor", "chassis_asset_tag")
 _AZURE_TAG = "7783-7084-3265-9085-8269-3286-77"  # of every Azure machine; other Hyper-V guests lack it
 # (field, what it holds, in lower case) -> provider; the first that fits.
@@ -53,13 +54,21 @@ def judge_cloud(dmi: dict[str, str]) -> dict[str, str]:
     return {"provider": "none", "evidence": "the machine's DMI strings name no provider"}
 
 
-def _cloud() -> dict[str, str]:
-    dmi: dict[str, str] = {}
+def read_dmi(root: str = "/sys") -> dict[str, str]:
+    """The machine's DMI strings: field of /sys/class/dmi/id -> its text, of those that can be read.
+
+    Args:
+        root: where sysfs is.
+    """
+    found: dict[str, str] = {}
     for field in _FIELDS:
-        try:
-            dmi[field] = read_text(f"{_DMI}/{field}").strip()
-        except Unreadable:
-            continue
+        with suppress(Unreadable):
+            found[field] = read_text(f"{root}/class/dmi/id/{field}").strip()
+    return found
+
+
+def _cloud() -> dict[str, str]:
+    dmi = read_dmi()
     if not dmi:
-        raise Unreadable(f"{_DMI}: no DMI strings can be read here")
+        raise Unreadable("/sys/class/dmi/id: no DMI strings can be read here")
     return judge_cloud(dmi)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from netbench.facts.cloud import judge_cloud, read_dmi
 from netbench.facts.pci import PciDevice, text_or_none
 from netbench.facts.sriov import role_of
 from netbench.facts.virtualisation import judge_hypervisor
 
-_DMI_FIELDS = ("sys_vendor", "product_name", "board_vendor", "bios_vendor", "chassis_asset_tag")
+_NAMES_OF_HYPERVISOR = ("sys_vendor", "product_name", "board_vendor", "bios_vendor")  # fields of DMI
 
 # Devices that a hypervisor or a cloud made up: driver -> (mode, who makes it; None: any hypervisor may).
 _PARAVIRTUAL_DRIVERS: dict[str, tuple[str, str | None]] = {
@@ -78,7 +79,6 @@ _NATIVE_OF_HYPERVISOR = {
     "hyperv": ("hv_netvsc",),
     "xen": ("vif",),
 }
-_AZURE_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"  # of every machine in Azure, chassis_asset_tag in DMI
 
 
 @dataclass(frozen=True)
@@ -88,17 +88,17 @@ class Machine:
     Attributes:
         root: where its sysfs is.
         hypervisor: that it runs under; "none": none.
-        dmi: its DMI strings, joined.
+        cloud: the provider whose it is; "none": no sign of one.
     """
 
     root: str
     hypervisor: str
-    dmi: str
+    cloud: str
 
     @property
     def native_drivers(self) -> list[str] | None:
         """Drivers of the devices made for such a place, the best first; None: not known, or no guest."""
-        return native_drivers(self.hypervisor, cloud_of(self.dmi))
+        return native_drivers(self.hypervisor, self.cloud)
 
     def describe(self, device: PciDevice) -> dict[str, Any]:
         """What a PCI NIC is."""
@@ -112,13 +112,14 @@ def machine(root: str = "/sys", cpuinfo: str | None = None) -> Machine:
         root: where its sysfs is.
         cpuinfo: text of /proc/cpuinfo; None: that of this machine.
     """
-    dmi = " ".join(text_or_none(f"{root}/class/dmi/id/{field}") or "" for field in _DMI_FIELDS)
+    dmi = read_dmi(root)
+    names = " ".join(dmi.get(field, "") for field in _NAMES_OF_HYPERVISOR)
     if cpuinfo is None:
         cpuinfo = text_or_none("/proc/cpuinfo") or ""
-    hypervisor = judge_hypervisor(dmi, cpuinfo, text_or_none(f"{root}/hypervisor/type") or "")["name"]
+    hypervisor = judge_hypervisor(names, cpuinfo, text_or_none(f"{root}/hypervisor/type") or "")["name"]
     if hypervisor == "xen" and set(text_or_none(f"{root}/hypervisor/uuid") or "x") <= {"0", "-"}:
         hypervisor = "none"  # Xen's first domain has the metal itself
-    return Machine(root, hypervisor, dmi)
+    return Machine(root, hypervisor, judge_cloud(dmi)["provider"])
 
 
 def model_of(device: PciDevice, hypervisor: str) -> dict[str, Any]:
@@ -140,21 +141,7 @@ def paravirtual_of_driver(driver: str) -> tuple[str, str | None] | None:
     return _PARAVIRTUAL_DRIVERS.get(driver)
 
 
-def cloud_of(dmi: str) -> str | None:
-    """Whose machine it is: `EC2`, `GCE`, `Azure`, or None: none of those that have drivers of their own.
-
-    Args:
-        dmi: the machine's DMI strings, joined; chassis_asset_tag among them.
-    """
-    lowered = dmi.lower()
-    if "amazon ec2" in lowered:
-        return "EC2"
-    if "google" in lowered:
-        return "GCE"
-    return "Azure" if _AZURE_ASSET_TAG in lowered else None
-
-
-def native_drivers(hypervisor: str, cloud: str | None) -> list[str] | None:
+def native_drivers(hypervisor: str, cloud: str) -> list[str] | None:
     """Drivers of the devices that are made for such a place, the best first; None: no hypervisor, or an unnamed one."""
     if cloud in _NATIVE_OF_CLOUD:
         return list(_NATIVE_OF_CLOUD[cloud])

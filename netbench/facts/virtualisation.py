@@ -10,7 +10,7 @@ _DMI = "/sys/class/dmi/id"
 # Found in the DMI strings of a guest -> the hypervisor; the order decides, since EC2 and Google say both.
 _DMI_NAMES = {
     "amazon ec2": "kvm",
-    "google": "kvm",
+    "google compute engine": "kvm",  # not Google alone, who makes computers, too
     "kvm": "kvm",
     "openstack": "kvm",
     "qemu": "qemu",

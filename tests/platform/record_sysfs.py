@@ -13,7 +13,7 @@ import struct
 import sys
 
 PCI_FILES = ("vendor", "device", "subsystem_vendor", "subsystem_device", "class", "sriov_totalvfs", "sriov_numvfs")
-DMI_FILES = ("sys_vendor", "product_name", "board_vendor", "bios_vendor", "chassis_asset_tag")
+DMI_FILES = ("sys_vendor", "product_name", "board_vendor", "bios_vendor", "bios_version", "chassis_vendor", "chassis_asset_tag")
 NET_FILES = ("type", "tun_flags")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netbench.facts import devices, iommu, network_mode
+from netbench.facts import cloud, devices, iommu, network_mode
 from netbench.facts.device_models import machine
 from netbench.facts.network_mode import Interfaces
 from netbench.facts.virtualisation import judge_hypervisor
@@ -55,10 +55,11 @@ class Recorded:
         told = [devices.read(self.sys, self.cpuinfo), iommu.read(self.sys, self.command_line)]
         facts: dict[str, Any] = {key: value for answer in told for key, value in answer.values.items()}
         facts["absent"] = {key: reason for answer in told for key, reason in answer.absent.items()}
+        dmi = cloud.read_dmi(self.sys)
+        names = " ".join(dmi.get(field, "") for field in ("sys_vendor", "product_name", "board_vendor", "bios_vendor"))
         kind = Path(self.sys, "hypervisor/type")
-        facts["hypervisor"] = judge_hypervisor(
-            machine(self.sys, self.cpuinfo).dmi, self.cpuinfo, kind.read_text() if kind.exists() else ""
-        )
+        facts["hypervisor"] = judge_hypervisor(names, self.cpuinfo, kind.read_text() if kind.exists() else "")
+        facts["cloud"] = cloud.judge_cloud(dmi)
         if interface is not None:
             mode = self.mode(interface)
             facts["interface"] = {"name": interface, "kind": mode["mode"], "network_mode": mode}

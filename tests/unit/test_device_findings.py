@@ -41,7 +41,7 @@ FOUND = [
     ("metal-x520-4-of-63-vfs", "enp59s0f0", "functions_made", "ok", "4 of 63", None),
     ("metal-x520-4-of-63-vfs", "enp59s0f1", "functions_made", "info", "63 virtual functions", "0000:3b:00.1/sriov_numvfs"),
     ("azure-mlx5", "eth0", "accelerated_networking", "ok", "enP31550s1 (mlx5_core)", None),
-    ("azure-synthetic", "eth0", "accelerated_networking", "info", "no virtual function", "IovWeight"),
+    ("azure-synthetic", "eth0", "accelerated_networking", "warn", "no virtual function", "--accelerated-networking true"),
     ("metal-i350-iommu-off", "eno1", "iommu", "info", "off: 0 IOMMU groups", "intel_iommu=on"),
     ("qemu-igb-2-vfs", "eth0", "iommu", "ok", "dmar0", None),
     ("metal-shared-group", "eth1", "iommu_group", "info", "shares group 7 with 0000:03:00.0 (1b21:0612)", "lspci"),
@@ -97,19 +97,16 @@ def test_trust_of_a_function(tmp_path: Path) -> None:
 
 def test_a_provider_decides_on_trust(tmp_path: Path) -> None:
     facts = lay("ec2-ixgbevf", tmp_path).facts("eth0")
-    facts["cloud"] = {"provider": "EC2"}
-
     assert "EC2's to decide" in findings(facts)["function_trust"].evidence
     assert findings(facts)["function_trust"].remedy is None
 
 
-def test_azure_without_its_function_is_told_how_to_get_it(tmp_path: Path) -> None:
-    facts = lay("azure-synthetic", tmp_path).facts("eth0")
-    facts["cloud"] = {"provider": "Azure"}
+def test_hyper_v_without_a_function_is_told_how_to_get_it(tmp_path: Path) -> None:
+    recorded = lay("azure-synthetic", tmp_path)
+    Path(recorded.sys, "class/dmi/id/chassis_asset_tag").unlink()  # some other Hyper-V
+    found = findings(recorded.facts("eth0"))["accelerated_networking"]
 
-    found = findings(facts)["accelerated_networking"]
-    assert found.severity == "warn"
-    assert "--accelerated-networking true" in str(found.remedy)
+    assert (found.severity, found.remedy) == ("info", "Set-VMNetworkAdapter -VMName VM -IovWeight 100")
 
 
 def on(kind: str, tree: str, interface: str, directory: Path) -> dict[str, Any]:
@@ -127,7 +124,8 @@ PARENTS = [
     ("macvlan", "gce-gve", "ens4", "fail", "Google Compute Engine drops frames", "--network host"),
     ("macvlan", "vmware", "ens192", "warn", "port group", "--allow-promiscuous true"),
     ("macvtap", "vmware", "ens33", "warn", "port group", "--allow-forged-transmits true"),
-    ("macvlan", "azure-synthetic", "eth0", "warn", "spoofing", "-MacAddressSpoofing On"),
+    ("macvlan", "azure-synthetic", "eth0", "fail", "Azure drops frames", "--network host"),
+    ("macvlan", "hyperv-legacy", "eth0", "warn", "spoofing", "-MacAddressSpoofing On"),
     ("macvlan", "virtualbox-e1000", "enp0s3", "warn", "promiscuous", "--nicpromisc1 allow-all"),
     ("macvlan", "kvm-mlx5-vf", "enp6s0", "warn", "its own address only", "vf NUMBER trust on spoofchk off"),
     ("macvlan", "qemu-igb-2-vfs", "eth2", "warn", "its own address only", "ip link set eth0 vf 1 trust on spoofchk off"),
@@ -156,6 +154,21 @@ def test_a_function_that_is_let_through_may_carry_a_macvlan(tmp_path: Path) -> N
     assert findings(facts)["parent"].severity == "warn"
     sriov["spoof_check"] = False
     assert findings(facts)["parent"].severity == "ok"
+
+
+def test_a_provider_that_can_be_asked_is_no_failure(tmp_path: Path) -> None:
+    facts = on("macvlan", "qemu-virtio", "eth0", tmp_path)
+    facts["cloud"] = {"provider": "OpenStack"}
+
+    assert findings(facts)["parent"].severity == "warn"
+    assert "OpenStack drops frames" in findings(facts)["parent"].evidence
+
+
+def test_the_mode_of_a_macvtap_is_changed_as_a_macvtap(tmp_path: Path) -> None:
+    facts = on("macvtap", "qemu-virtio", "eth0", tmp_path)
+    facts["interface"]["macvlan"] = {"mode": "vepa", "bc_queue_len": 1000, "bc_queue_len_used": 1000}
+
+    assert findings(facts)["macvlan_mode"].remedy == "ip link set mv0 type macvtap mode bridge"
 
 
 def test_the_card_below_a_macvlan_is_judged_too(tmp_path: Path) -> None:

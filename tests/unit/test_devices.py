@@ -25,7 +25,7 @@ CONNECTED = [
     ("kvm-mlx5-vf", "enp6s0", "vf", None, "mlx5_core", ["virtio_net"]),
     ("kvm-ixgbevf", "ens6", "vf", None, "ixgbevf", ["virtio_net"]),
     ("ec2-ena", "ens5", "paravirtual", "Amazon EC2", "ena", ["ena"]),
-    ("ec2-ixgbevf", "eth0", "vf", None, "ixgbevf", ["vif"]),
+    ("ec2-ixgbevf", "eth0", "vf", None, "ixgbevf", ["ena"]),
     ("gce-gve", "ens4", "paravirtual", "Google Compute Engine", "gve", ["gve", "virtio_net"]),
     ("gce-virtio", "ens4", "virtio", None, "virtio_net", ["gve", "virtio_net"]),
     ("vmware", "ens192", "paravirtual", "VMware", "vmxnet3", ["vmxnet3"]),
