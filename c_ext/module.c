@@ -156,6 +156,10 @@ static PyObject *timestamp_capabilities(PyObject *Py_UNUSED(module), PyObject *a
 #define FUNCTION(name, text) { #name, (PyCFunction)(void (*)(void))(name), METH_VARARGS | METH_KEYWORDS, text }
 
 static PyMethodDef module_functions[] = {
+	{ "timestamp_setting", (PyCFunction)(void (*)(void))nb_timestamp_setting, METH_VARARGS | METH_KEYWORDS,
+	  "timestamp_setting(interface)\n\nWhat an interface is set to stamp." },
+	{ "set_timestamp_setting", (PyCFunction)(void (*)(void))nb_set_timestamp_setting, METH_VARARGS | METH_KEYWORDS,
+	  "set_timestamp_setting(interface, tx_type, rx_filter)\n\nSets it; returns what the driver does instead." },
 	FUNCTION(timestamp_capabilities,
 		 "timestamp_capabilities(interface)\n\nWhat an interface says it can stamp; sets nothing."),
 	FUNCTION(probe_encode,
@@ -183,6 +187,7 @@ static int module_exec(PyObject *module)
 	    add_type(module, &nb_frame_sender_spec, &state->frame_sender) ||
 	    add_type(module, &nb_socket_capture_spec, &state->socket_capture) ||
 	    add_type(module, &nb_ring_capture_spec, &state->ring_capture) ||
+	    add_type(module, &nb_stamp_capture_spec, &state->stamp_capture) ||
 	    add_type(module, &nb_pcap_writer_spec, &state->pcap_writer) ||
 	    add_type(module, &nb_capture_reader_spec, &state->capture_reader))
 		return -1;
@@ -201,6 +206,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
 	Py_VISIT(state->frame_sender);
 	Py_VISIT(state->socket_capture);
 	Py_VISIT(state->ring_capture);
+	Py_VISIT(state->stamp_capture);
 	Py_VISIT(state->pcap_writer);
 	Py_VISIT(state->capture_reader);
 	return 0;
@@ -216,6 +222,7 @@ static int module_clear(PyObject *module)
 	Py_CLEAR(state->frame_sender);
 	Py_CLEAR(state->socket_capture);
 	Py_CLEAR(state->ring_capture);
+	Py_CLEAR(state->stamp_capture);
 	Py_CLEAR(state->pcap_writer);
 	Py_CLEAR(state->capture_reader);
 	return 0;

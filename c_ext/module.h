@@ -185,6 +185,7 @@ struct nb_module_state {
 	PyTypeObject *frame_sender;
 	PyTypeObject *socket_capture;
 	PyTypeObject *ring_capture;
+	PyTypeObject *stamp_capture;
 	PyTypeObject *pcap_writer;
 	PyTypeObject *capture_reader;
 };
@@ -195,8 +196,13 @@ extern PyType_Spec nb_socket_sender_spec;
 extern PyType_Spec nb_frame_sender_spec;
 extern PyType_Spec nb_socket_capture_spec;
 extern PyType_Spec nb_ring_capture_spec;
+extern PyType_Spec nb_stamp_capture_spec;
 extern PyType_Spec nb_pcap_writer_spec;
 extern PyType_Spec nb_capture_reader_spec;
+
+/* module_stamps.c: functions of the module. */
+PyObject *nb_timestamp_setting(PyObject *module, PyObject *args, PyObject *kwargs);
+PyObject *nb_set_timestamp_setting(PyObject *module, PyObject *args, PyObject *kwargs);
 
 /* The HistogramData of a histogram. */
 PyObject *nb_histogram_data(const struct nb_histogram *histogram);

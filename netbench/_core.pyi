@@ -214,6 +214,30 @@ class RingCapture:
     def counts(self) -> dict[str, int]:
         """Keys of struct nb_ring_capture_counts."""
 
+class StampCapture:
+    """Which packets of an interface carry a hardware stamp. Bound and joined once constructed; sets nothing on the interface."""
+
+    def __init__(
+        self,
+        *,
+        interface_index: int,
+        listens: Sequence[tuple[str, str, int]] | None = None,  # as SocketCapture, each with a socket and counts of its own
+        frames: bool = True,  # a packet socket that sees all that arrives; needs CAP_NET_RAW
+        receive_buffer_bytes: int = 0,
+    ) -> None: ...
+    def run(self, duration_ns: int = 0) -> None:
+        """Counts for so long (0: until stop()), then what is queued; the GIL is dropped. Once."""
+
+    def stop(self) -> None: ...
+    def listens(self) -> list[dict[str, int | float | None]]:
+        """For each of `listens` the keys of struct nb_stamp_counts; rate_ppm None: too short to tell."""
+
+    def frames(self) -> dict[str, dict[str, int | float | None]] | None:
+        """The same by kind: ptp_ethernet, ptp_udp, udp, other; all. None without the packet socket."""
+
+    def counts(self) -> dict[str, int]:
+        """Keys of struct nb_stamp_capture_counts."""
+
 class PcapWriter:
     """Capture files with nanosecond stamps; the first one is there once constructed (OSError where it cannot be made)."""
 
@@ -267,6 +291,12 @@ class CaptureReader:
 
 def timestamp_capabilities(interface: str) -> dict[str, int | bool]:
     """Keys of struct nb_timestamp_caps."""
+
+def timestamp_setting(interface: str) -> dict[str, int]:
+    """Keys of struct nb_timestamp_config: what it is set to."""
+
+def set_timestamp_setting(interface: str, tx_type: int, rx_filter: int) -> dict[str, int]:
+    """Sets it, for good; returns what the driver says that it does instead."""
 
 def probe_encode(session: int, stream: int, sequence: int, scheduled_ns: int, sent_ns: int) -> bytes: ...
 def probe_decode(payload: bytes) -> dict[str, int] | None:

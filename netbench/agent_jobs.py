@@ -9,7 +9,19 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from netbench.agent_session import Commands, Counters, emit, emit_log, work
-from netbench.protocol import AnalyzeJob, CaptureJob, FactsJob, FloorJob, GroupCapacityJob, Job, MembershipJob, ReceiveJob, SendJob
+from netbench.protocol import (
+    AnalyzeJob,
+    CaptureJob,
+    FactsJob,
+    FloorJob,
+    GroupCapacityJob,
+    Job,
+    MembershipJob,
+    ReceiveJob,
+    SendJob,
+    StampTrafficJob,
+    TimestampsJob,
+)
 
 if TYPE_CHECKING:
     from netbench.capture.backend import CaptureBackend
@@ -37,6 +49,12 @@ def do(job: Job, commands: Commands) -> None:
         _capture(job, commands)
     elif isinstance(job, MembershipJob | GroupCapacityJob):
         _multicast(job, commands)
+    elif isinstance(job, TimestampsJob):
+        from netbench.agent_timestamps import climb
+
+        climb(job, commands)
+    elif isinstance(job, StampTrafficJob):
+        _stamp_traffic(job, commands)
     elif isinstance(job, FloorJob):
         _floor(job)
     elif isinstance(job, FactsJob):
@@ -211,6 +229,18 @@ def _multicast(job: MembershipJob | GroupCapacityJob, commands: Commands) -> Non
     work(measurement.run, measurement.progress)
     emit("result", measurement.result())
     measurement.close()
+
+
+def _stamp_traffic(job: StampTrafficJob, commands: Commands) -> None:
+    from netbench.traffic.stamp_traffic import StampTraffic
+
+    traffic = StampTraffic(job)
+    commands.on_stop(traffic.stop)
+    emit("ready")
+    commands.started.wait()
+    if not commands.stopped:
+        work(traffic.run, traffic.sent)
+    emit("result", traffic.sent())
 
 
 def _floor(job: FloorJob) -> None:

@@ -25,6 +25,7 @@ class Commands:
         self.started = threading.Event()
         self._stopped = False
         self._on_stop: Callable[[], None] | None = None
+        self._on_orphaned: Callable[[], None] | None = None
         self._lock = threading.Lock()
 
     def listen(self) -> None:
@@ -37,6 +38,10 @@ class Commands:
             self._on_stop = stop
             if self._stopped:
                 stop()
+
+    def on_orphaned(self, undo: Callable[[], None]) -> None:
+        """Call `undo` before the process ends because nobody listens any more."""
+        self._on_orphaned = undo
 
     @property
     def stopped(self) -> bool:
@@ -54,7 +59,11 @@ class Commands:
                     if self._on_stop is not None:
                         self._on_stop()
                 self.started.set()
-        os._exit(EXIT_STATUS_ORPHANED)
+        try:
+            if self._on_orphaned is not None:
+                self._on_orphaned()
+        finally:
+            os._exit(EXIT_STATUS_ORPHANED)
 
 
 def emit(event: str, data: dict[str, Any] | None = None) -> None:

@@ -303,7 +303,66 @@ class FactsJob:
     kind: Literal["facts"] = "facts"
 
 
-Job = SendJob | ReceiveJob | AnalyzeJob | CaptureJob | MembershipJob | GroupCapacityJob | FloorJob | FactsJob
+@dataclass(frozen=True)
+class TimestampsJob:
+    """Climb the ladder of hardware timestamps at an interface, as far as the packets that arrive show it.
+
+    Attributes:
+        configure: have the driver stamp meanwhile; its old setting is put back, whatever ends the job.
+        listens: groups to join or ports to bind, each with counts of its own.
+        frames: count everything that arrives, by a packet socket; where it is refused, only `listens` count.
+        duration_ns: 0: until `stop`.
+        quiet_ns: as of ReceiveJob.
+    """
+
+    interface: str
+    configure: bool = False
+    listens: tuple[StreamSpec, ...] = ()
+    frames: bool = True
+    duration_ns: int = 0
+    quiet_ns: int = 0
+    receive_buffer_bytes: int = 16 << 20
+    kind: Literal["timestamps"] = "timestamps"
+
+
+@dataclass(frozen=True)
+class StampTrafficJob:
+    """Send what a ladder counts, one after the other: UDP slowly, UDP fast, PTP over Ethernet, PTP over UDP.
+
+    Attributes:
+        slow: stream of the slow packets; None: leave them out. So is `fast`.
+        ptp_packets: of each of the two kinds; 0: none.
+        ttl: of the UDP packets; PTP has 1.
+    """
+
+    interface: str
+    source: str
+    session: int
+    slow: StreamSpec | None = None
+    fast: StreamSpec | None = None
+    slow_packets: int = 200
+    slow_pps: float = 500.0
+    fast_packets: int = 1000
+    fast_pps: float = 1000.0
+    ptp_packets: int = 100
+    ptp_pps: float = 500.0
+    payload_bytes: int = 1316
+    ttl: int = 1
+    kind: Literal["stamp_traffic"] = "stamp_traffic"
+
+
+Job = (
+    SendJob
+    | ReceiveJob
+    | AnalyzeJob
+    | CaptureJob
+    | MembershipJob
+    | GroupCapacityJob
+    | FloorJob
+    | FactsJob
+    | TimestampsJob
+    | StampTrafficJob
+)
 
 
 def encode_job(job: Job) -> str:
@@ -342,6 +401,13 @@ def decode_job(line: str) -> Job:
         if kind in ("membership", "group_capacity"):
             raw["groups"] = tuple(StreamSpec(**item) for item in raw["groups"])
             return MembershipJob(**raw) if kind == "membership" else GroupCapacityJob(**raw)
+        if kind == "timestamps":
+            raw["listens"] = tuple(StreamSpec(**item) for item in raw["listens"])
+            return TimestampsJob(**raw)
+        if kind == "stamp_traffic":
+            for role in ("slow", "fast"):
+                raw[role] = None if raw[role] is None else StreamSpec(**raw[role])
+            return StampTrafficJob(**raw)
         if kind == "floor":
             return FloorJob(**raw)
         if kind == "facts":

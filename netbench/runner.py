@@ -38,6 +38,7 @@ from netbench.result import store
 from netbench.result.plan import EnvironmentPlan, Plan, Profile
 from netbench.result.records import EnvironmentRecord, Facts, Floor, Tool, Trial
 from netbench.result.run import Run
+from netbench.stamp_runner import measure_ladder
 from netbench.trial_runner import run_trial
 
 _FLOOR_TIMEOUT_S = 30.0
@@ -122,6 +123,9 @@ def run(
             current = current.model_copy(update={"environments": _facts(standing, records)})
             observer.step("measuring the floor")
             current = current.model_copy(update={"floor": _floor(standing[0], parent)})
+            for item in standing:
+                observer.step(f"hardware timestamps of {item.plan.label}")
+                current = current.model_copy(update={"environments": _with_ladder(plan, item, current.environments)})
             for trial in _trials(plan, standing, parent, observer, packet_logs):
                 current = current.model_copy(update={"trials": [*current.trials, trial]})
                 store.save(current, path)
@@ -234,33 +238,11 @@ def _measured_floor(agent_command: Sequence[str]) -> Floor:
             return Floor(absent={"clock_cost_ns": f"not measured: {error.message}"})
 
 
-def _trials(
-    plan: Plan, standing: Sequence[Standing], parent: Parent | None, observer: Observer, packet_logs: PacketLogFolder | None
-) -> Iterator[Trial]:
-    """All trials, as they end."""
-    if plan.live and parent is not None:
-        for sample in range(1, plan.samples + 1):
-            yield from _live_sample(plan, standing, parent, sample, observer)
-        return
-    for item, profile, sample in _schedule(plan, standing):
-        yield _trial(plan, profile, item, sample, observer, packet_logs)
-
-
-def _live_sample(plan: Plan, standing: Sequence[Standing], parent: Parent, sample: int, observer: Observer) -> list[Trial]:
-    """A trial of each environment, all at the same time; as of _trial(), whatever becomes of it."""
-    observer.trial_started(", ".join(item.plan.label for item in standing), LIVE, sample)
-    started_at = _now()
-    try:
-        environments = [(item.plan.label, item.built) for item in standing]
-        trials = run_live_sample(plan, environments, own_network.tap(parent), sample=sample, started_at=started_at)
-    except (NetbenchError, KeyboardInterrupt) as error:
-        status, reason = _ended_early(error)
-        trials = [
-            live_trial_without_numbers(item.plan.label, sample, started_at, plan.duration_s, status, reason) for item in standing
-        ]
-    for trial in trials:
-        observer.trial_ended(trial)
-    return trials
+            current = current.model_copy(update={"floor": _floor(standing[0], parent)})
+            for item in standing:
+                observer.step(f"hardware timestamps of {item.plan.label}")
+                current = current.model_copy(update={"environments": _with_ladder(plan, item, current.environments)})
+            for trial in _trials(plan, standing, parent, observer, packet_logs):
 
 
 def _schedule(plan: Plan, standing: Sequence[Standing]) -> Iterator[tuple[Standing, Profile, int]]:

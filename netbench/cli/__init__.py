@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from netbench.cli import analyze, capture, environments, inspect, multicast, receive, report, run, send
+from netbench.cli import analyze, capture, environments, inspect, multicast, receive, report, run, send, timestamps
 from netbench.errors import ExitCode, NetbenchError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("environments")(environments.environments)
 app.command("inspect")(inspect.inspect)
+app.command("timestamps")(timestamps.timestamps)
 app.command("send")(send.send)
 app.command("receive")(receive.receive)
 app.command("multicast")(multicast.multicast)

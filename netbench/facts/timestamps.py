@@ -47,6 +47,23 @@ HWTSTAMP_FILTER = (
     "PTP_V2_DELAY_REQ",
     "NTP_ALL",
 )
+# SOME is what a driver answers, and nobody can ask for.
+_WIDEST_FIRST = (
+    "ALL",
+    "PTP_V2_EVENT",
+    "PTP_V2_L2_EVENT",
+    "PTP_V2_L4_EVENT",
+    "PTP_V2_SYNC",
+    "PTP_V2_L2_SYNC",
+    "PTP_V2_L4_SYNC",
+    "PTP_V2_DELAY_REQ",
+    "PTP_V2_L2_DELAY_REQ",
+    "PTP_V2_L4_DELAY_REQ",
+    "PTP_V1_L4_EVENT",
+    "PTP_V1_L4_SYNC",
+    "PTP_V1_L4_DELAY_REQ",
+    "NTP_ALL",
+)
 
 
 def read(interface: str) -> Answer:
@@ -83,6 +100,21 @@ def receives_in_hardware(capabilities: dict[str, int | bool]) -> bool:
     needed = 1 << SOF_TIMESTAMPING.index("RX_HARDWARE") | 1 << SOF_TIMESTAMPING.index("RAW_HARDWARE")
     without_none = int(capabilities["rx_filters"]) & ~(1 << HWTSTAMP_FILTER.index("NONE"))
     return int(capabilities["so_timestamping"]) & needed == needed and without_none != 0
+
+
+def wanted_filter(capabilities: dict[str, int | bool]) -> int | None:
+    """The receive filter that covers most of what is advertised; None when there is none to ask for."""
+    advertised = int(capabilities["rx_filters"])
+    numbers = (HWTSTAMP_FILTER.index(name) for name in _WIDEST_FIRST)
+    return next((number for number in numbers if advertised >> number & 1), None)
+
+
+def setting_names(setting: dict[str, int]) -> dict[str, str]:
+    """Names for struct nb_timestamp_config."""
+    return {
+        "tx_type": name_of_value(setting["tx_type"], HWTSTAMP_TX, "HWTSTAMP_TX_"),
+        "rx_filter": name_of_value(setting["rx_filter"], HWTSTAMP_FILTER, "HWTSTAMP_FILTER_"),
+    }
 
 
 def names_of_bits(bits: int, names: tuple[str, ...], prefix: str) -> list[str]:

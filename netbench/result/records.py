@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from netbench.result.base import Count as Count
 from netbench.result.base import PartialRecord, Record
+from netbench.result.base import Ratio as Ratio
+from netbench.result.timestamps import TimestampLadder
 
-Count = Annotated[int, Field(ge=0)]
-Ratio = Annotated[float, Field(ge=0, le=1)]
 StreamKind = Literal["raw", "probe", "rtp", "mpegts", "iperf2"]
 StampClass = Literal["hardware", "kernel", "user"]
 TrialStatus = Literal["ok", "sender-limited", "silent", "unsupported", "error", "interrupted"]
@@ -379,6 +380,8 @@ class EnvironmentRecord(Record):
     parent_interface: str | None = None
     remarks: list[str] = Field(default_factory=list, description="what a reader should know about it, a sentence each")
     hardware_stamps: dict[str, Any] | None = Field(None, description="what the probe's interface advertises")
+    timestamp_ladder: TimestampLadder | None = Field(None, description="the packets' own answer; null: not measured")
+    timestamp_ladder_absent: str | None = Field(None, description="why it was not measured")
     facts: Facts = Field(default_factory=lambda: Facts())
     findings: list[Finding] = Field(default_factory=list)
 
