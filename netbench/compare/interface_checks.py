@@ -128,7 +128,7 @@ def _hardware_stamps(place: Place) -> Judgement:
         "info",
         f"{place.interface} ({place.kind or 'kind not known'}) advertises no hardware receive stamps (filters: {named}): "
         "stamps are the kernel's",
-        f"ethtool -T {place.interface}",
+        f"netbench timestamps -i {place.interface}",
     )
 
 

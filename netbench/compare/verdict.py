@@ -13,7 +13,7 @@ from __future__ import annotations
 from netbench.compare.answer import Answer, not_measured, worst
 from netbench.compare.comparison import compare, reference_label
 from netbench.compare.loss_hypothesis import judge_loss
-from netbench.compare.stamp_hypothesis import advertised, judge_stamps
+from netbench.compare.stamp_hypothesis import has_stamps, judge_stamps
 from netbench.compare.timing_hypothesis import judge_timing
 from netbench.errors import ExitCode
 from netbench.result.records import EnvironmentRecord
@@ -63,7 +63,7 @@ def _verdict(run: Run, record: EnvironmentRecord, reference: EnvironmentRecord |
     word = _overall(loss, timing)
     blamed = [answer for answer in (loss, timing) if answer.word != "pass"]
     told = [answer for answer in (loss, timing) if answer.word == word]
-    if stamps.word == "fail" and advertised(reference):
+    if stamps.word == "fail" and has_stamps(reference):
         blamed.append(stamps)
         if word == "pass":
             word = "warn"

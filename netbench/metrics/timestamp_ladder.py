@@ -44,7 +44,7 @@ def build_ladder(
         driver=raw["link"].get("driver"),
         rungs=rungs,
         highest_rung=highest,
-        sentence=_sentence(facts, rungs, highest),
+        sentence=_sentence(facts, rungs),
         configured=setting["answered"] is not None,
         restored=setting["restored"],
         setting_before=None if setting["before"] is None else StampSetting(**setting["before"]),
@@ -56,7 +56,7 @@ def build_ladder(
     )
 
 
-def _sentence(facts: LadderFacts, rungs: Sequence[Rung], highest: int) -> str:
+def _sentence(facts: LadderFacts, rungs: Sequence[Rung]) -> str:
     """The verdict in one line: the highest rung, and what the next one failed by."""
     name = facts.interface
     advertised, covers, accepted, delivered, sane, _ = rungs

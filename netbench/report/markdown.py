@@ -52,6 +52,7 @@ def _lines(view: View, page: str | None) -> Iterator[str]:
             for row in view.measures
         ),
     )
+    yield from _ladders(view)
     yield f"**Floor.** {escaped(view.floor_sentence)}"
     yield ""
     if page:
@@ -90,6 +91,22 @@ def _explanations(view: View) -> Iterator[str]:
             yield f"  - Cause: {escaped(cause)}"
         for remedy in row.remedies:
             yield f"  - Remedy: {escaped(remedy.sentence)}{' ' + _code(remedy.command) if remedy.command else ''}"
+    yield ""
+
+
+def _ladders(view: View) -> Iterator[str]:
+    if not view.ladders.rungs:
+        return
+    yield "### Hardware timestamps, rung by rung"
+    yield ""
+    yield from table(
+        ["rung", *(escaped(label) for label, _ in view.ladders.environments)],
+        (
+            [f"{row.number} {row.name}", *(f"{cell.look.emoji} {cell.look.word}" for cell in row.cells)]
+            for row in view.ladders.rungs
+        ),
+    )
+    yield from (f"- {escaped(label)}: {escaped(sentence)}" for label, sentence in (*view.ladders.counts, *view.ladders.absent))
     yield ""
 
 

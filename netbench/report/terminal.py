@@ -50,6 +50,7 @@ def print_view(view: View, files: Sequence[Path], console: Console) -> None:
         _print_explanations(view, page)
     else:
         _print_blocks(view, page)
+    _print_ladders(view, page)
     _print_absences(view, page)
     for limit in view.limits:
         page.prose(f"Limit  {limit}", hanging=7)
@@ -180,6 +181,26 @@ def _print_explanation(row: VerdictRow, page: Page) -> None:
         page.prose(f"Remedy   {remedy.sentence}", indent=2, hanging=9)
         if remedy.command:
             page.line(Text.assemble(" " * 11, (remedy.command, Style(color="cyan"))))
+    page.gap()
+
+
+def _print_ladders(view: View, page: Page) -> None:
+    """Rung by environment where that fits; the sentences of H4 say the rest."""
+    if not view.ladders.rungs:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("Hardware stamps", no_wrap=True)
+    for label, _ in view.ladders.environments:
+        table.add_column(page.text(label), no_wrap=True)
+    for row in view.ladders.rungs:
+        table.add_row(f"{row.number} {row.name}", *(_mark(cell.look, page) for cell in row.cells))
+    if page.console.measure(table, options=page.console.options.update(width=_ANY_WIDTH)).maximum <= page.console.width:
+        page.console.print(table)
+    else:
+        for column, (label, _) in enumerate(view.ladders.environments):
+            cells = [row.cells[column] for row in view.ladders.rungs]
+            marks = "".join(f"{row.number}{page.symbol(cell.look)} " for row, cell in zip(view.ladders.rungs, cells, strict=True))
+            page.prose(f"Hardware stamps of {label}: {marks.rstrip()}", hanging=2)
     page.gap()
 
 

@@ -9,10 +9,9 @@ from rich.text import Text
 
 from netbench.metrics.stamp_words import ratio, short, traffic_words
 from netbench.report import format
-from netbench.result.timestamps import Rung, StampedPackets, TimestampLadder
+from netbench.result.timestamps import StampedPackets, TimestampLadder
 
 MARKS = {True: ("✓", "green"), False: ("✗", "red"), None: ("?", "yellow")}
-WORDS = {True: "proven", False: "failed", None: "not proven"}
 
 
 def print_ladder(ladder: TimestampLadder, console: Console | None = None) -> None:
@@ -41,16 +40,6 @@ def notes(ladder: TimestampLadder) -> list[str]:
         back = "put back to" if ladder.restored else "NOT put back to"
         found.append(f"{ladder.interface} was set to stamp, and {back} {short(ladder.setting_before.rx_filter)}")
     return found
-
-
-def rung_cell(rung: Rung) -> str:
-    """One rung in a table of environments."""
-    return f"{MARKS[rung.passed][0]} {WORDS[rung.passed]}"
-
-
-def highest(ladder: TimestampLadder) -> str:
-    """`2 all packets`, or `none`."""
-    return f"{ladder.highest_rung} {ladder.rungs[ladder.highest_rung - 1].name}" if ladder.highest_rung else "none"
 
 
 def _traffic(traffic: list[StampedPackets]) -> Table:

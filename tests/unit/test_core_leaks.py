@@ -195,6 +195,32 @@ def capture_calls(name: str, maker: Callable[..., Any], wrong: dict[str, Any]) -
     }
 
 
+def stamp_calls() -> dict[str, Callable[[], object]]:
+    def stamps(**arguments: Any) -> _core.StampCapture:
+        return _core.StampCapture(**{"interface_index": loopback(), "listens": [(GROUP, "0.0.0.0", PORT)]} | arguments)
+
+    def run() -> None:
+        capture = stamps()
+        refused(lambda: capture.run(-1), ValueError)
+        capture.run(1)
+        refused(lambda: capture.run(1), RuntimeError)
+
+    sockets, frames = stamps(frames=False), stamps()
+    return {
+        "StampCapture": lambda: (
+            stamps(),
+            refused(lambda: stamps(listens=[("192.0.2.9", "0.0.0.0", PORT), ("nonsense", "0.0.0.0", PORT)]), ValueError),
+            refused(lambda: stamps(listens=None, frames=False), ValueError),
+            refused(lambda: stamps(interface_index=12345), OSError),
+        ),
+        "StampCapture.run": run,
+        "StampCapture.stop": lambda: stamps().stop(),
+        "StampCapture.listens": lambda: frames.listens(),
+        "StampCapture.frames": lambda: (frames.frames(), sockets.frames()),
+        "StampCapture.counts": lambda: frames.counts(),
+    }
+
+
 def reader_calls() -> dict[str, Callable[[], object]]:
     table, frame = _core.StreamTable(), probe_frame(3, 1_700_000_000_000_000_000)
     header = bytes.fromhex("4d3cb2a1 02000400 00000000 00000000 00000400 01000000")
@@ -258,6 +284,11 @@ def function_calls() -> dict[str, Callable[[], object]]:
             _core.timestamp_capabilities("lo"),
             refused(lambda: _core.timestamp_capabilities("nb-none"), OSError),
         ),
+        "timestamp_setting": lambda: refused(lambda: _core.timestamp_setting("lo"), OSError),
+        "set_timestamp_setting": lambda: (
+            refused(lambda: _core.set_timestamp_setting("lo", 0, 1), OSError),
+            refused(lambda: _core.set_timestamp_setting("lo", 0, -1), ValueError),
+        ),
         "clock_cost_ns": lambda: _core.clock_cost_ns(10),
         "clock_step_ns": lambda: _core.clock_step_ns(10),
         "wakeup_latency": lambda: _core.wakeup_latency(1, 1000),
@@ -271,6 +302,7 @@ GROUPS: dict[str, Callable[[], dict[str, Callable[[], object]]]] = {
     "FrameSender": lambda: sender_calls("FrameSender", frame_sender),
     "SocketCapture": lambda: capture_calls("SocketCapture", socket_capture, {"listens": [("192.0.2.9", "0.0.0.0", PORT)]}),
     "RingCapture": lambda: capture_calls("RingCapture", ring_capture, {"block_bytes": 3}),
+    "StampCapture": stamp_calls,
     "CaptureReader": reader_calls,
     "PcapWriter": writer_calls,
     "functions": function_calls,
@@ -288,7 +320,7 @@ def entry_points() -> Iterable[str]:
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_nothing_grows(in_private_network, group):
-    calls = FEWER_CALLS if group in ("FrameSender", "RingCapture", "PcapWriter") else CALLS
+    calls = FEWER_CALLS if group in ("FrameSender", "RingCapture", "StampCapture", "PcapWriter") else CALLS
 
     def measure() -> dict[str, dict[str, int]]:
         return {name: growth_per_round(call, calls) for name, call in GROUPS[group]().items()}

@@ -503,7 +503,7 @@ def test_hardware_stamps_that_the_reference_has_are_missed() -> None:
     run = run_of(*samples("host"), *samples("macvlan"), records=[with_stamps("host", ALL), with_stamps("macvlan", NONE)])
     verdict = judged(run, "macvlan")
     assert (verdict.verdict, verdict.sentence) == ("warn", "has no hardware stamps")
-    assert verdict.remedies[0].command == "ethtool -T mv0"
+    assert verdict.remedies[0].command == "netbench timestamps -i mv0 --configure"
     assert judged(run, "host").hypotheses["H4"].verdict == "warn"
 
 

@@ -19,6 +19,7 @@ from netbench.report.view.details import (
     threshold_rows,
 )
 from netbench.report.view.figures import Figures, build_figures
+from netbench.report.view.ladder_rows import LadderTable, build_ladder_table
 from netbench.report.view.limits import limits
 from netbench.report.view.measure_rows import ComparisonRow, MeasureRow, build_comparison_rows, build_measure_row
 from netbench.report.view.pooling import pool_trials
@@ -39,6 +40,7 @@ class View:
     measures: list[MeasureRow]
     figures: Figures
     comparisons: list[ComparisonRow]
+    ladders: LadderTable
     environments: list[EnvironmentDetail]
     trials: list[TrialRow]
     trial_rows_left_out: int
@@ -73,6 +75,7 @@ def build_view(run: Run) -> View:
         measures=measures,
         figures=build_figures(run, pools, slots),
         comparisons=comparisons,
+        ladders=build_ladder_table(run),
         environments=[
             describe_environment(record, slots[record.label], of[record.label], footnotes) for record in run.environments
         ],

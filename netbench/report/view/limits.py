@@ -103,5 +103,5 @@ def _stamps(run: Run) -> Iterator[str]:
         return
     yield (
         f"H4 fails in {reference.environment}, too: nothing here stamps in hardware, so no environment takes stamps away, and "
-        "verdicts leave H4 out. Ask the card that the probe will use: ethtool -T IFACE."
+        "verdicts leave H4 out. Ask the card that the probe will use: netbench timestamps -i IFACE --configure."
     )
