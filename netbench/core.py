@@ -10,7 +10,7 @@ from typing import TypedDict
 
 from netbench.errors import CannotRunError
 
-EXPECTED_ABI_VERSION = 3  # of netbench/_core.pyi; raised together with ABI_VERSION in c_ext/module.c
+EXPECTED_ABI_VERSION = 4  # of netbench/_core.pyi; raised together with ABI_VERSION in c_ext/module.c
 
 _REMEDY = "type: make setup"
 

@@ -26,8 +26,14 @@ _MARGIN_S = 20.0
 
 
 @dataclass(frozen=True)
-class _Traffic:
-    """What is sent, and what the probe listens to for it."""
+class PlannedTraffic:
+    """What is sent, and what the probe listens to for it.
+
+    Attributes:
+        job: of the sender.
+        listens: of the probe.
+        names: what each of these is called in the ladder.
+    """
 
     job: StampTrafficJob
     listens: tuple[StreamSpec, ...]
@@ -35,6 +41,7 @@ class _Traffic:
 
     @property
     def seconds(self) -> float:
+        """How long sending takes."""
         job = self.job
         return job.slow_packets / job.slow_pps + job.fast_packets / job.fast_pps + 2 * job.ptp_packets / job.ptp_pps
 
@@ -73,7 +80,7 @@ def measure_ladder(
             time.sleep(_LIVE_SECONDS)
             agent.stop()
             return build_ladder(agent.result(_MARGIN_S), listened, parent=built.parent_interface)
-    traffic = _traffic(plan, built, built.sender)
+    traffic = planned_traffic(plan, built, built.sender)
     with (
         AgentClient(f"the timestamps' agent of {label}", replace(job, listens=traffic.listens), probe.agent) as agent,
         AgentClient(f"the timestamps' sender of {label}", traffic.job, built.sender.agent) as sender,
@@ -93,12 +100,12 @@ def live_names(listens: tuple[StreamSpec, ...]) -> tuple[tuple[StampedTraffic, s
 
 
 def made_by_us(built: BuiltEnvironment) -> bool:
-    """Every interface that a probe's setting reaches (its own, its parent) stands in a network stack that netbench made."""
+    """Every interface that a probe's setting reaches (its own, its parent) was made by netbench, and none is the user's own."""
     sites = [built.receivers[0], *([built.tap] if built.tap is not None else [])]
-    return all(site.place.startswith(_OURS) for site in sites)
+    return not built.foreign_interface and all(site.place.startswith(_OURS) for site in sites)
 
 
-def _traffic(plan: Plan, built: BuiltEnvironment, sender: Site) -> _Traffic:
+def planned_traffic(plan: Plan, built: BuiltEnvironment, sender: Site) -> PlannedTraffic:
     """By unicast where there is a way in, else by groups."""
     rate_pps = max((profile.packets_per_second for profile in plan.profiles), default=1000.0)
     packets = max(1, min(_MOST_FULL_PACKETS, round(rate_pps * min(_FULL_SECONDS, plan.duration_s))))
@@ -124,7 +131,7 @@ def _traffic(plan: Plan, built: BuiltEnvironment, sender: Site) -> _Traffic:
         ptp_pps=_PTP_PPS,
         ttl=1 + built.router_hops,
     )
-    return _Traffic(job, listens, names)
+    return PlannedTraffic(job, listens, names)
 
 
 def _unicast(built: BuiltEnvironment) -> tuple[StreamSpec, ...]:

@@ -92,6 +92,7 @@ class BuiltEnvironment:
         injected_counters: commands whose JSON output holds the counters of that loss, one for each point where packets are
             dropped (in the order of `receivers` when it is dropped there); read by `netbench.environments.injection.dropped`.
         remarks: what a reader of the report should know about this environment, a sentence each.
+        foreign_interface: the probe's interface is somebody's own, on another machine: no setting of it is changed.
     """
 
     sender: Site | None
@@ -107,6 +108,7 @@ class BuiltEnvironment:
     injected: str | None = None
     injected_counters: tuple[tuple[str, ...], ...] = ()
     remarks: tuple[str, ...] = field(default=())
+    foreign_interface: bool = False
 
     @property
     def sending_site(self) -> Site:

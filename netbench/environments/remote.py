@@ -88,6 +88,7 @@ def _built(connection: Connection, there: FarEnd, sender: Site | None, place: st
         next_hop=_neighbour(sender.interface, there.destination) if sender and not sender.enter else None,
         built_by=(f"{connection.machine.typed} true",),
         remarks=(*remarks, *(() if watched else (_NO_TAP,))),
+        foreign_interface=True,
     )
 
 
