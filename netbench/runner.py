@@ -238,11 +238,42 @@ def _measured_floor(agent_command: Sequence[str]) -> Floor:
             return Floor(absent={"clock_cost_ns": f"not measured: {error.message}"})
 
 
-            current = current.model_copy(update={"floor": _floor(standing[0], parent)})
-            for item in standing:
-                observer.step(f"hardware timestamps of {item.plan.label}")
-                current = current.model_copy(update={"environments": _with_ladder(plan, item, current.environments)})
-            for trial in _trials(plan, standing, parent, observer, packet_logs):
+def _with_ladder(plan: Plan, item: Standing, records: Sequence[EnvironmentRecord]) -> list[EnvironmentRecord]:
+    """The records, that of one environment with its ladder of hardware timestamps, or why there is none."""
+    try:
+        update: dict[str, object] = {"timestamp_ladder": measure_ladder(plan, item.plan.label, item.built)}
+    except NetbenchError as error:
+        update = {"timestamp_ladder_absent": _ended_early(error)[1]}
+    return [record.model_copy(update=update) if record.label == item.plan.label else record for record in records]
+
+
+def _trials(
+    plan: Plan, standing: Sequence[Standing], parent: Parent | None, observer: Observer, packet_logs: PacketLogFolder | None
+) -> Iterator[Trial]:
+    """All trials, as they end."""
+    if plan.live and parent is not None:
+        for sample in range(1, plan.samples + 1):
+            yield from _live_sample(plan, standing, parent, sample, observer)
+        return
+    for item, profile, sample in _schedule(plan, standing):
+        yield _trial(plan, profile, item, sample, observer, packet_logs)
+
+
+def _live_sample(plan: Plan, standing: Sequence[Standing], parent: Parent, sample: int, observer: Observer) -> list[Trial]:
+    """A trial of each environment, all at the same time; as of _trial(), whatever becomes of it."""
+    observer.trial_started(", ".join(item.plan.label for item in standing), LIVE, sample)
+    started_at = _now()
+    try:
+        environments = [(item.plan.label, item.built) for item in standing]
+        trials = run_live_sample(plan, environments, own_network.tap(parent), sample=sample, started_at=started_at)
+    except (NetbenchError, KeyboardInterrupt) as error:
+        status, reason = _ended_early(error)
+        trials = [
+            live_trial_without_numbers(item.plan.label, sample, started_at, plan.duration_s, status, reason) for item in standing
+        ]
+    for trial in trials:
+        observer.trial_ended(trial)
+    return trials
 
 
 def _schedule(plan: Plan, standing: Sequence[Standing]) -> Iterator[tuple[Standing, Profile, int]]:

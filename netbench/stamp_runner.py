@@ -23,6 +23,7 @@ _GROUPS = ("239.255.79.1", "239.255.79.2")
 _QUIET_NS = 200_000_000
 _LIVE_SECONDS = 3.0
 _MARGIN_S = 20.0
+_MOST_LISTENS = 64  # NB_STAMP_LISTENS
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,14 @@ def measure_ladder(
     label: str,
     built: BuiltEnvironment,
     *,
-    live: tuple[StreamSpec, ...] = (),
     configure: bool | None = None,
 ) -> TimestampLadder:
     """Climb the ladder at the first probe of an environment.
 
     Args:
-        plan: its heaviest profile is the full rate.
+        plan: its heaviest profile is the full rate; of live feeds, what comes anyway is counted.
         label: the environment's name, for messages.
         built: the environment, standing.
-        live: groups of a feed that flows anyway, where nobody sends.
         configure: have the driver stamp meanwhile; None: where every interface that this reaches was made by netbench.
 
     Raises:
@@ -72,9 +71,10 @@ def measure_ladder(
         configure=made_by_us(built) if configure is None else configure,
         quiet_ns=_QUIET_NS,
     )
-    if built.sender is None:
-        job = replace(job, listens=live)
-        listened = live_names(live)
+    if plan.live or built.sender is None:
+        feeds = tuple(StreamSpec(number + 1, feed.group, feed.port, feed.source) for number, feed in enumerate(plan.live))
+        job = replace(job, listens=feeds[:_MOST_LISTENS])
+        listened = live_names(job.listens)
         with AgentClient(f"the timestamps' agent of {label}", job, probe.agent) as agent:
             agent.wait_ready()
             time.sleep(_LIVE_SECONDS)
@@ -127,7 +127,7 @@ def planned_traffic(plan: Plan, built: BuiltEnvironment, sender: Site) -> Planne
         slow_pps=_SLOW_PPS,
         fast_packets=packets if fast is not None else 0,
         fast_pps=rate_pps,
-        ptp_packets=_PTP_PACKETS,
+        ptp_packets=_PTP_PACKETS if made_by_us(built) else 0,  # a Sync on the user's own network is heard by the user's own clocks
         ptp_pps=_PTP_PPS,
         ttl=1 + built.router_hops,
     )

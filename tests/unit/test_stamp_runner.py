@@ -59,3 +59,7 @@ def test_nothing_leads_in(plan: Plan) -> None:
     traffic = planned_traffic(plan, closed, WIRE)
     assert traffic.listens == ()
     assert traffic.job.ptp_packets == 100
+
+
+def test_no_clock_of_the_users_hears_of_it(plan: Plan) -> None:
+    assert planned_traffic(plan, replace(BUILT, foreign_interface=True), WIRE).job.ptp_packets == 0
