@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import pytest
 
-from netbench.environments import ssh_keeper
+from netbench.environments import ssh, ssh_keeper
 from netbench.environments.machine import Machine, parse_machine
 from netbench.environments.ssh_parcel import parcel
 from netbench.environments.ssh_refusals import refusal
@@ -165,3 +165,27 @@ def test_a_connection_that_drops_without_a_word_ends_the_agents_too(tmp_path: Pa
             process.kill()
             process.wait()
         keeper.end()
+
+
+def test_control_sockets_of_the_dead_are_swept_and_those_of_the_living_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    living = tmp_path / f"nb-ssh-{os.getpid()}-{ssh_keeper.started(os.getpid())}-x"
+    for directory in (
+        living,
+        tmp_path / f"nb-ssh-{gone.pid}-1-x",
+        tmp_path / f"nb-ssh-{os.getpid()}-1-x",
+        tmp_path / "nb-ssh-mine",
+    ):
+        directory.mkdir()
+        (directory / "s").touch()
+
+    swept = ssh.sweep()
+
+    assert sorted(name for name in swept if name.endswith("-1-x")) == sorted(
+        [f"nb-ssh-{gone.pid}-1-x", f"nb-ssh-{os.getpid()}-1-x"]
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([living.name, "nb-ssh-mine"])
