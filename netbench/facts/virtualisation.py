@@ -25,6 +25,8 @@ _DMI_NAMES = {
 }
 # Found in the path of the control group -> the engine; the order decides, since Kubernetes runs containerd.
 _CONTAINER_GROUPS = {"kubepods": "kubernetes", "docker": "docker", "libpod": "podman", "lxc": "lxc", "containerd": "containerd"}
+# Mounted into every container of Docker, Podman and Kubernetes, whose image has no say in them.
+_LENT_FILES = frozenset({"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"})
 # linux/capability.h; those that packet probes ask for
 _CAPABILITIES = {
     "DAC_OVERRIDE": 1,
@@ -74,7 +76,14 @@ def judge_hypervisor(dmi: str, cpuinfo: str, hypervisor_type: str) -> dict[str, 
 
 
 def judge_container(
-    membership: str, docker_mark: bool, podman_mark: bool, init_environment: str, root_of_machine: bool
+    membership: str,
+    docker_mark: bool,
+    podman_mark: bool,
+    init_environment: str,
+    root_of_machine: bool,
+    *,
+    all_processes: bool = False,
+    mountinfo: str = "",
 ) -> dict[str, str]:
     """Container engine (`none`: no sign of one) and what gave it away.
 
@@ -84,10 +93,18 @@ def judge_container(
         podman_mark: /run/.containerenv exists.
         init_environment: the variable `container` of the container's first process; empty when unset or unreadable.
         root_of_machine: the root directory is that of the machine's first process.
+        all_processes: the machine's processes are seen: its first PID namespace, or a container with --pid host.
+        mountinfo: text of /proc/self/mountinfo; an engine lends each container files such as /etc/hosts.
     """
+    leftover = "; the image that it was made from left a container's mark" if docker_mark or podman_mark else ""
     if root_of_machine:
-        leftover = "; the image that it was made from left a container's mark" if docker_mark or podman_mark else ""
         return {"engine": "none", "evidence": f"the root directory is that of the machine's first process{leftover}"}
+    lent = any(len(fields) > 4 and fields[4] in _LENT_FILES for fields in map(str.split, mountinfo.splitlines()))
+    if all_processes and not lent and not any(sign in membership for sign in _CONTAINER_GROUPS):
+        return {
+            "engine": "none",
+            "evidence": f"the machine's processes are seen, and no engine lent a file such as /etc/hosts{leftover}",
+        }
     if docker_mark:
         return {"engine": "docker", "evidence": "/.dockerenv"}
     if podman_mark:
@@ -144,7 +161,16 @@ def _container() -> dict[str, str]:
         podman_mark=os.path.exists("/run/.containerenv"),
         init_environment=variable,
         root_of_machine=_root_of_machine(),
+        all_processes=_sees_all(),
+        mountinfo=_text_or_nothing("/proc/self/mountinfo"),
     )
+
+
+def _sees_all() -> bool:
+    try:
+        return sees_machine_processes()
+    except Unreadable:
+        return False
 
 
 def _root_of_machine() -> bool:

@@ -45,7 +45,7 @@ def print_inspection(
         console.print(_about_interface(interface), markup=False)
     interfaces = facts.get("interfaces")
     if isinstance(interfaces, Mapping) and interfaces:
-        _print_interfaces(interfaces, console)
+        _print_interfaces(interfaces, everything, console)
     for severity, symbol, style, heading in _GROUPS:
         found = [finding for finding in findings if finding.severity == severity]
         if found:
@@ -96,26 +96,21 @@ def _about_interface(interface: Mapping[str, Any]) -> str:
     return ", ".join(told) + evidence
 
 
-def _print_interfaces(interfaces: Mapping[str, Any], console: Console) -> None:
+def _print_interfaces(interfaces: Mapping[str, Any], everything: bool, console: Console) -> None:
+    headings = ["interface", "network mode", "made by", "on", "driver", *(["because"] if everything else [])]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in ("interface", "network mode", "on", "driver", "because"):
+    for heading in headings:
         table.add_column(heading, overflow="fold")
     for name, mode in interfaces.items():
         if not isinstance(mode, Mapping):
             continue
         parents = mode.get("parents")
         hangs_on = ", ".join(str(parent) for parent in parents) if isinstance(parents, list) else ""
-        kind = " by ".join(str(word) for word in (mode.get("mode"), mode.get("by")) if word)
-        table.add_row(
-            Text(name),
-            kind,
-            hangs_on or str(mode.get("master") or ""),
-            str(mode.get("driver") or ""),
-            Text(str(mode.get("evidence") or "")),
-        )
+        row = [name, mode.get("mode"), mode.get("by"), hangs_on or mode.get("master"), mode.get("driver"), mode.get("evidence")]
+        table.add_row(*(Text(str(cell or "")) for cell in row[: len(headings)]))
     console.print()
     console.print(table)
-    console.print(Text("name one of them for its own findings: netbench inspect -i NAME", "dim"))
+    console.print(Text("for the findings of one of them: netbench inspect -i NAME", "dim"))
 
 
 def fact_lines(facts: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -131,6 +131,7 @@ def _details(view: View) -> Iterator[str]:
     if more > 0:
         yield f"{format.plural(more, 'more row')} in `run.json`."
         yield ""
+    yield from _places(view)
     for title, rows in (("Plan", view.plan), ("Thresholds", view.thresholds), ("Floor", view.floor), ("Measured by", view.method)):
         yield f"**{title}**"
         yield ""
@@ -143,6 +144,22 @@ def _details(view: View) -> Iterator[str]:
         yield from (f"- {format.ABSENT}{note.number}: {escaped(note.reason)}" for note in view.footnotes if note.number in shown)
         yield ""
     yield "</details>"
+
+
+def _places(view: View) -> Iterator[str]:
+    """Of each environment: what a reader should know, the requirements that are not met, and how many are."""
+    for item in view.environments:
+        if not (item.remarks or item.findings or item.findings_left_out):
+            continue
+        yield f"**{escaped(item.label)}**"
+        yield ""
+        yield from (f"- {escaped(remark)}" for remark in item.remarks)
+        for finding in item.findings:
+            remedy = f" {_code(finding.remedy)}" if finding.remedy else ""
+            yield f"- {finding.look.emoji} {escaped(finding.title)}: {escaped(finding.evidence)}{remedy}"
+        if item.findings_left_out:
+            yield f"- {escaped(item.findings_left_out)}"
+        yield ""
 
 
 def _cells(view: View) -> Iterator[Cell]:

@@ -241,3 +241,49 @@ def test_an_ordinary_user_gets_reasons(netbench: Callable[..., Any]) -> None:
     told = json.loads(done.stdout)
     assert {item["id"]: item["severity"] for item in told["findings"]}["cap_net_raw"] == "fail"
     assert "nft failed" in told["absent"]["firewall"]
+
+
+# ---- containers and guests: the facts of each place in one run
+
+
+def findings_of(environment: Any) -> dict[str, str]:
+    return {finding.id: finding.severity for finding in environment.findings}
+
+
+def test_inside_containers(measure: Callable[..., Any], netbench: Callable[..., Any], docker_daemon: Any) -> None:
+    told = json.loads(netbench("inspect", "--json").stdout)["facts"]["engines"]["docker"]
+    assert told["version"] == docker_daemon.docker("version", "--format", "{{.Server.Version}}").strip()
+    assert told["rootless"] is False
+
+    done = measure("-e", "docker-host", "-e", "docker-macvlan", "-e", "docker-host:cpus=0.5", "-t", "1s", "--samples", "1")
+    environments = {item.label: item for item in done.run.environments}
+    assert len(environments) == 3, [(item.label, item.reason) for item in done.run.environments]
+    for item in environments.values():
+        values = item.facts.values
+        assert values["container"]["engine"] == "docker", (item.label, values["container"])
+        assert values["isolation"]["rootless"] is False
+        assert findings_of(item)["cap_net_raw"] == "ok"
+        assert findings_of(item)["c_library"] == "ok"
+    assert environments["docker-macvlan"].facts.values["interface"]["kind"] == "macvlan"
+    limited = next(item for label, item in environments.items() if "cpus" in label)
+    assert findings_of(limited)["cpu_limit"] == "warn"
+    assert limited.facts.values["limits"]["throttled"]["nr_periods"] > 0
+    assert findings_of(environments["docker-host"])["cpu_limit"] == "ok"
+
+
+def test_inside_a_guest(measure: Callable[..., Any]) -> None:
+    done = measure("-e", "vm-virtio", "-t", "1s", "--samples", "1", timeout_s=110)
+    (guest,) = done.run.environments
+    if not guest.available:
+        pytest.skip(guest.reason)
+
+    values = guest.facts.values
+    assert values["hypervisor"]["name"] == "qemu"
+    assert values["container"]["engine"] == "none"  # whatever the file tree was that it shares
+    assert values["cloud"]["provider"] == "none"
+    assert values["interface"]["kind"] == "virtio"
+    names = [line["name"] for line in values["interrupts"]["lines"]]  # of the PCI device that carries the card
+    assert [name for name in names if "input" in name], names
+    assert values["multicast"]["unjoined"] == {"by_default": True, "off": False}
+    assert findings_of(guest)["cap_net_raw"] == "ok"
+    assert findings_of(guest)["clock_source"] in ("ok", "warn")

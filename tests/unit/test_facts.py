@@ -148,6 +148,14 @@ def test_containers() -> None:
     assert engine("0::/kubepods/besteffort/cri-containerd-ab") == "kubernetes"
     assert engine(docker=True, root=True) == "none"  # a machine made from a container's image
 
+    def seeing_all_processes(mounts: str = "", membership: str = "0::/") -> str:
+        return virtualisation.judge_container(membership, True, False, "", False, all_processes=True, mountinfo=mounts)["engine"]
+
+    hosts = "70 60 254:1 /var/lib/docker/containers/ab/hosts /etc/hosts rw,relatime - ext4 /dev/vda1 rw\n"
+    assert seeing_all_processes() == "none"  # a guest or a chroot on a file tree that was a container's image
+    assert seeing_all_processes(hosts) == "docker"  # docker run --pid host
+    assert seeing_all_processes(membership="0::/docker/ab") == "docker"
+
 
 def test_user_namespace() -> None:
     assert virtualisation.parse_uid_map("         0          0 4294967295\n")["own"] is False

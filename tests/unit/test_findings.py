@@ -268,3 +268,138 @@ def test_nonsense_is_never_ok_where_a_number_is_needed(nonsense: Any) -> None:
         ("receive_queues", ("interface", "queues")),
     ):
         assert finding(with_value(nonsense, *path), check).severity == "info"
+
+
+# ---- the kind of machine, its limits, its firewall
+
+BAD_PLACES: list[tuple[str, str, Any, tuple[str, ...], str]] = [
+    ("kernel", "fail", "3.2.0-4-amd64", ("kernel", "release"), "apt-get install linux-image"),
+    ("kernel", "warn", "3.10.0-1160.el7.x86_64", ("kernel", "release"), "apt-get install linux-image"),
+    ("c_library", "warn", {"name": "musl", "version": ""}, ("c_library",), "an image with glibc"),
+    ("c_library", "warn", {"name": "glibc", "version": "2.12"}, ("c_library",), "newer release"),
+    ("cloud", "warn", {"provider": "EC2", "evidence": "…"}, ("cloud",), "--network host"),
+    ("docker_version", "fail", "1.11.2", ("engines", "docker", "version"), "docker.io"),
+    ("rootless_engine", "warn", True, ("engines", "docker", "rootless"), "sudo docker run"),
+    ("desktop_vm", "fail", "Docker Desktop", ("engines", "docker", "operating_system"), "docker.io"),
+    ("user_namespace", "info", {"own": True, "uid_map": "0 1000 1"}, ("user_namespace",), "sudo netbench"),
+    ("cpuset", "warn", [3], ("limits", "cpus"), "AllowedCPUs="),
+    ("memory_limit", "warn", {"limit_bytes": 64 << 20, "used_bytes": 1}, ("limits", "memory"), "MemoryMax="),
+    ("memory_limit", "warn", {"limit_bytes": 1 << 30, "used_bytes": 1020 << 20}, ("limits", "memory"), "MemoryMax="),
+    ("cap_net_raw", "fail", {"allowed": False, "reason": "Operation not permitted"}, ("permitted", "packet_socket"), ""),
+    (
+        "cap_net_admin",
+        "info",
+        {"allowed": False, "reason": "Operation not permitted"},
+        ("permitted", "receive_buffer_force"),
+        "net.core.rmem_max",
+    ),
+    ("ring_size", "info", {"rx": 256, "rx_max": 4096, "tx": 1, "tx_max": 1}, ("interface", "rings"), "ethtool -G mv0 rx 4096"),
+    ("multicast_all", "info", {"by_default": True, "off": False}, ("multicast", "unjoined"), "IP_MULTICAST_ALL"),
+    ("multicast_all", "warn", {"by_default": True, "off": True}, ("multicast", "unjoined"), "bind the socket"),
+]
+
+
+@pytest.mark.parametrize(("id", "severity", "value", "path", "remedy"), BAD_PLACES)
+def test_one_bad_place_is_one_finding(id: str, severity: str, value: Any, path: tuple[str, ...], remedy: str) -> None:
+    test_one_bad_fact_is_one_finding_with_a_remedy(id, severity, value, path, remedy)
+
+
+@pytest.mark.parametrize(
+    ("name", "id", "severity"),
+    [
+        ("docker_desktop", "desktop_vm", "fail"),
+        ("wsl", "desktop_vm", "warn"),
+        ("gvisor", "enhanced_isolation", "warn"),
+        ("enhanced_isolation", "enhanced_isolation", "warn"),
+        ("rootless", "rootless_engine", "fail"),
+    ],
+)
+def test_isolations_of_a_container(name: str, id: str, severity: str) -> None:
+    facts = with_value(True, "isolation", name)
+    facts["isolation"]["evidence"] = {name: f"the sign of {name}"}
+    facts["container"]["engine"] = "docker"
+
+    assert finding(facts, id).severity == severity
+    assert f"the sign of {name}" in finding(facts, id).evidence
+
+
+def test_the_user_namespace_of_a_lab_is_no_rootless_engine() -> None:
+    assert finding(with_value(True, "isolation", "rootless"), "rootless_engine").severity == "ok"
+
+
+def test_interrupts_that_one_cpu_takes() -> None:
+    facts = with_value(0.97, "interrupts", "share_of_busiest_cpu")
+    assert finding(facts, "interrupt_balance").severity == "warn"
+    assert "/proc/irq/31/smp_affinity_list" in str(finding(facts, "interrupt_balance").remedy)
+
+    facts["irqbalance_running"] = False
+    assert "irqbalance does not run" in finding(facts, "interrupt_balance").evidence
+    assert "apt-get install irqbalance" in str(finding(facts, "interrupt_balance").remedy)
+
+    for line in facts["interrupts"]["lines"]:
+        line["taken"] = 10
+    assert finding(facts, "interrupt_balance").severity == "ok"  # too few to tell
+
+
+def test_a_cpu_limit_tells_how_often_it_held_back() -> None:
+    facts = with_value({"quota_us": 20_000, "period_us": 100_000, "group": "/a"}, "cpu", "limit")
+    facts["limits"]["throttled"] = {"nr_periods": 50, "nr_throttled": 12, "throttled_usec": 900_000}
+
+    assert "so far in 12 of 50 periods" in finding(facts, "cpu_limit").evidence
+
+
+def test_the_clock_daemons_are_named() -> None:
+    facts = with_value(["chronyd"], "clock_daemons")
+    facts["clock"]["ptp_clocks"] = [{"name": "ptp0", "clock": "KVM virtual PTP"}]
+
+    assert "(running: chronyd; PTP clocks: KVM virtual PTP)" in finding(facts, "clock_sync").evidence
+
+
+STOP = {
+    "program": "nft",
+    "family": "inet",
+    "table": "filter",
+    "base_chain": "input",
+    "hook": "input",
+    "chain": "input",
+    "handle": 4,
+    "rule": "ip protocol igmp drop",
+    "certain": True,
+}
+
+
+def test_a_firewall_that_may_drop() -> None:
+    facts = with_value([{"stream": "239.1.1.1:5", "fate": "unclear", "stops": [{**STOP, "certain": False}]}], "firewall", "streams")
+
+    assert finding(facts, "firewall_group").severity == "warn"
+    assert "may drop 239.1.1.1:5" in finding(facts, "firewall_group").evidence
+
+
+def test_remedies_of_each_firewall_program() -> None:
+    streams = [
+        {
+            "stream": "239.1.1.1:5004",
+            "fate": "drop",
+            "stops": [STOP, {**STOP, "program": "iptables", "table": "raw", "base_chain": "PREROUTING"}],
+        }
+    ]
+
+    assert finding(with_value(streams, "firewall", "streams"), "firewall_group").remedy == (
+        "nft insert rule inet filter input ip daddr 239.1.1.1 udp dport 5004 accept && "
+        "iptables -t raw -I PREROUTING -d 239.1.1.1 -p udp --dport 5004 -j ACCEPT"
+    )
+
+
+def test_rules_that_could_not_be_read_are_never_ok() -> None:
+    facts = with_value(["rules of legacy iptables: not permitted"], "firewall", "unread")
+
+    for id in ("firewall_group", "firewall_igmp", "firewall_forward"):
+        assert finding(facts, id).severity == "info"
+
+
+def test_forwarding_matters_on_a_bridge_that_asks_the_firewall() -> None:
+    facts = with_value({"fate": "drop", "stops": [{**STOP, "hook": "forward"}]}, "firewall", "forwarded")
+    assert finding(facts, "firewall_forward").severity == "info"
+
+    facts["firewall"]["bridge_netfilter"] = True
+    assert finding(facts, "firewall_forward").severity == "fail"

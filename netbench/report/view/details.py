@@ -18,7 +18,7 @@ LARGEST_NUMBER_OF_FACTS = 400
 
 @dataclass(frozen=True)
 class FindingRow:
-    """One checked requirement."""
+    """One checked requirement that is not met."""
 
     look: VerdictLook
     title: str
@@ -48,13 +48,16 @@ class EnvironmentDetail:
     available: bool
     rows: list[KeyValue]
     built_by: list[str]
+    remarks: list[str]
     findings: list[FindingRow]
+    findings_left_out: str | None
     drops: list[DropRow]
     facts: list[KeyValue]
 
 
 def describe_environment(record: EnvironmentRecord, slot: int, pools: list[Pool], footnotes: Footnotes) -> EnvironmentDetail:
-    """All that the record says, readable."""
+    """All that the record says, readable; findings that ask for nothing are counted alone."""
+    worst_first = sorted(record.findings, key=lambda item: SEVERITIES[item.severity].rank)
     return EnvironmentDetail(
         label=record.label,
         slot=slot,
@@ -64,7 +67,9 @@ def describe_environment(record: EnvironmentRecord, slot: int, pools: list[Pool]
             *(row for pool in pools for row in (*_kernel_rows(pool, footnotes), *_pattern_rows(pool))),
         ],
         built_by=record.built_by,
-        findings=[_finding_row(finding) for finding in sorted(record.findings, key=lambda item: SEVERITIES[item.severity].rank)],
+        remarks=list(record.remarks),
+        findings=[_finding_row(finding) for finding in worst_first if finding.severity in ("fail", "warn")],
+        findings_left_out=_left_out(worst_first),
         drops=[row for pool in pools for row in _drop_rows(pool)],
         facts=fact_rows(record.facts, record.label, footnotes),
     )
@@ -88,6 +93,16 @@ def _environment_rows(record: EnvironmentRecord) -> Iterator[KeyValue]:
 
 def _finding_row(finding: Finding) -> FindingRow:
     return FindingRow(SEVERITIES[finding.severity], finding.title, finding.expected, finding.evidence, finding.remedy)
+
+
+def _left_out(findings: list[Finding]) -> str | None:
+    """How many requirements are met, and how many are worth knowing only; None: nothing was checked."""
+    if not findings:
+        return None
+    met, noted = (sum(finding.severity == severity for finding in findings) for severity in ("ok", "info"))
+    bad = len(findings) - met - noted
+    words = f"{format.plural(len(findings), 'requirement')} checked: {met} met, {noted} to know only, {bad} to act on"
+    return f"{words}. All of them are in run.json."
 
 
 def _drop_rows(pool: Pool) -> Iterator[DropRow]:
