@@ -30,6 +30,7 @@ class BridgedGuest:
     modules: tuple[str, ...]  # of the guest's kernel
     chipset = "q35"
     kernel_arguments: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()  # what a reader of the report should know about this card
     options = (*guest_network.GUEST_OPTIONS, *injection.OPTIONS)
 
     def available(self) -> Unavailable | None:
@@ -88,5 +89,5 @@ class BridgedGuest:
                     built_by=tuple(network.commands),
                     injected=drops.sentence,
                     injected_counters=counters,
-                    remarks=(*abilities.remarks(), *guest_network.remarks(chosen, guest)),
+                    remarks=(*abilities.remarks(), *guest_network.remarks(chosen, guest), *self.remarks),
                 )

@@ -1,0 +1,90 @@
+"""The environment `vm-sriov`: the probe on a virtual function of a card, made by the card's own driver in a guest.
+
+The card is QEMU's igb behind an emulated IOMMU, so the virtual functions are PCI devices with groups of their own, as they are on
+a real host; `vm-igb` measures the same card as a whole. Tried: unicast to the function's address and the groups that it has joined
+arrive; a group that it has not joined does not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netbench.environments import guest_network
+from netbench.environments.base import Site
+from netbench.environments.netns import Network
+from netbench.environments.virtual_machine import VirtualMachine
+from netbench.environments.vm_igb import VmIgbEnvironment
+from netbench.errors import CannotRunError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FUNCTIONS = 2
+PARENT = "eth0"  # in the guest: the physical function
+
+_PARENT_MAC = "02:00:00:77:00:0a"
+_OTHER_MAC = "02:00:00:77:03:{:02x}"  # of the functions that no probe uses
+_PROBE_SECONDS = 10
+MOST_GROUPS = 29  # igbvf's message to the parent has room for 30 addresses, and 224.0.0.1 is always one of them
+
+
+class VmSriovEnvironment(VmIgbEnvironment):
+    """A guest of QEMU with an emulated Intel 82576 whose first virtual function is the probe's."""
+
+    name = "vm-sriov"
+    description = "the probe on an SR-IOV virtual function (igbvf) of an emulated Intel card"
+    modules: tuple[str, ...] = ("igb", "igbvf")
+    kernel_arguments = ("intel_iommu=on",)
+    remarks = (
+        f"A virtual function of igb hears at most {MOST_GROUPS} groups at once: its driver has no room to tell the card of more, "
+        "which can be joined without an error and do not arrive.",
+    )
+
+    def devices(self, tap: str) -> tuple[str, ...]:
+        """QEMU's arguments for the guest's card, behind an IOMMU, at a port of its own: functions are PCI Express devices."""
+        port = "pcie-root-port,id=port0,bus=pcie.0,chassis=1"
+        card = guest_network.tap_card(f"{self.card},bus=port0", tap, _PARENT_MAC)
+        return ("-device", "intel-iommu,intremap=off", "-device", port, *card)
+
+    def probe(self, guest: VirtualMachine, network: Network, sender: Site) -> Site:
+        """Make the card's virtual functions and set up the first one; returns the probe's site.
+
+        Raises:
+            CannotRunError: no functions could be made, or the first one has no link.
+        """
+        make_functions(guest, (guest_network.MAC, *(_OTHER_MAC.format(number) for number in range(1, FUNCTIONS))))
+        return guest_network.address(guest, network, sender, function_interface(guest, 0))
+
+
+def make_functions(guest: VirtualMachine, macs: Sequence[str]) -> None:
+    """Make one virtual function for each address.
+
+    The parent is up before: a function's driver finds it in reset otherwise. Addresses are set before the drivers start, which
+    read them once.
+
+    Raises:
+        CannotRunError: the guest's kernel refused.
+    """
+    device = f"/sys/class/net/{PARENT}/device"
+    lines = [f"ip link set {PARENT} up"]
+    guest.shell(*lines)
+    guest_network.await_carrier(guest, PARENT)
+    lines = [f"echo 0 > {device}/sriov_drivers_autoprobe", f"echo {len(macs)} > {device}/sriov_numvfs"]
+    lines += [f"ip link set {PARENT} vf {number} mac {mac}" for number, mac in enumerate(macs)]
+    lines += [f"echo 1 > {device}/sriov_drivers_autoprobe"]
+    lines += [f"basename $(readlink {device}/virtfn{number}) > /sys/bus/pci/drivers_probe" for number in range(len(macs))]
+    guest.shell(*lines)
+
+
+def function_interface(guest: VirtualMachine, number: int) -> str:
+    """Name of the interface of a virtual function in the guest.
+
+    Raises:
+        CannotRunError: it has none.
+    """
+    directory = f"/sys/class/net/{PARENT}/device/virtfn{number}/net"
+    waits = f"for i in $(seq {10 * _PROBE_SECONDS}); do [ -d {directory} ] && break; sleep 0.1; done; ls {directory} || true"
+    names = guest.shell(waits).split()
+    if not names:
+        raise CannotRunError(f"In the guest of {guest.machine.name}, virtual function {number} has no interface.")
+    return names[0]
