@@ -7,7 +7,7 @@ arrive; a group that it has not joined does not.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from netbench.environments import guest_network
 from netbench.environments.base import Site
@@ -16,15 +16,12 @@ from netbench.environments.virtual_machine import VirtualMachine
 from netbench.environments.vm_igb import VmIgbEnvironment
 from netbench.errors import CannotRunError
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 FUNCTIONS = 2
 PARENT = "eth0"  # in the guest: the physical function
 
 _PARENT_MAC = "02:00:00:77:00:0a"
 _OTHER_MAC = "02:00:00:77:03:{:02x}"  # of the functions that no probe uses
-_PROBE_SECONDS = 10
+_WAIT_S = 10
 MOST_GROUPS = 29  # igbvf's message to the parent has room for 30 addresses, and 224.0.0.1 is always one of them
 
 
@@ -52,39 +49,32 @@ class VmSriovEnvironment(VmIgbEnvironment):
         Raises:
             CannotRunError: no functions could be made, or the first one has no link.
         """
-        make_functions(guest, (guest_network.MAC, *(_OTHER_MAC.format(number) for number in range(1, FUNCTIONS))))
-        return guest_network.address(guest, network, sender, function_interface(guest, 0))
+        interface = make_functions(guest, (guest_network.MAC, *(_OTHER_MAC.format(number) for number in range(1, FUNCTIONS))))
+        return guest_network.address(guest, network, sender, interface)
 
 
-def make_functions(guest: VirtualMachine, macs: Sequence[str]) -> None:
-    """Make one virtual function for each address.
+def make_functions(guest: VirtualMachine, macs: Sequence[str]) -> str:
+    """Make one virtual function for each address; returns the name of the first one's interface.
 
-    The parent is up before: a function's driver finds it in reset otherwise. Addresses are set before the drivers start, which
-    read them once.
+    The parent has its link before: a function's driver finds it in reset otherwise. Addresses are set before the drivers start,
+    which read them once.
 
     Raises:
-        CannotRunError: the guest's kernel refused.
+        CannotRunError: the guest's kernel refused, or the first function got no interface.
     """
     device = f"/sys/class/net/{PARENT}/device"
-    lines = [f"ip link set {PARENT} up"]
-    guest.shell(*lines)
-    guest_network.await_carrier(guest, PARENT)
-    lines = [f"echo 0 > {device}/sriov_drivers_autoprobe", f"echo {len(macs)} > {device}/sriov_numvfs"]
-    lines += [f"ip link set {PARENT} vf {number} mac {mac}" for number, mac in enumerate(macs)]
-    lines += [f"echo 1 > {device}/sriov_drivers_autoprobe"]
-    lines += [f"basename $(readlink {device}/virtfn{number}) > /sys/bus/pci/drivers_probe" for number in range(len(macs))]
-    guest.shell(*lines)
-
-
-def function_interface(guest: VirtualMachine, number: int) -> str:
-    """Name of the interface of a virtual function in the guest.
-
-    Raises:
-        CannotRunError: it has none.
-    """
-    directory = f"/sys/class/net/{PARENT}/device/virtfn{number}/net"
-    waits = f"for i in $(seq {10 * _PROBE_SECONDS}); do [ -d {directory} ] && break; sleep 0.1; done; ls {directory} || true"
-    names = guest.shell(waits).split()
-    if not names:
-        raise CannotRunError(f"In the guest of {guest.machine.name}, virtual function {number} has no interface.")
-    return names[0]
+    first = f"{device}/virtfn0/net"
+    tries = f"for i in $(seq {10 * _WAIT_S}); do"
+    told = guest.shell(
+        f"ip link set {PARENT} up",
+        f"{tries} [ $(cat /sys/class/net/{PARENT}/carrier) = 1 ] && break; sleep 0.1; done",
+        f"echo 0 > {device}/sriov_drivers_autoprobe",
+        f"echo {len(macs)} > {device}/sriov_numvfs",
+        *(f"ip link set {PARENT} vf {number} mac {mac}" for number, mac in enumerate(macs)),
+        f"echo 1 > {device}/sriov_drivers_autoprobe",
+        *(f"basename $(readlink {device}/virtfn{number}) > /sys/bus/pci/drivers_probe" for number in range(len(macs))),
+        f"{tries} [ -d {first} ] && ls {first} && break; sleep 0.1; done",
+    ).split()
+    if not told:
+        raise CannotRunError(f"In the guest of {guest.machine.name}, the virtual function has no interface after {_WAIT_S} s.")
+    return told[0]

@@ -12,8 +12,11 @@ import select
 import socket
 import struct
 import sys
+from contextlib import suppress
 from typing import Any
 
+SO_RCVBUFFORCE = 33  # asm-generic/socket.h; Python has no name for it
+RECEIVE_BUFFER_BYTES = 1 << 20  # a burst of all packets fits, whatever a driver adds to each (igb: 2 kB, and a guest is slow)
 IP_RECVERR = 11  # linux/in.h; with it a drop that the sender's own stack notices comes back as an error
 FIRST_S = 15.0  # until the first packet: others may need their time to start (in a guest)
 SILENCE_S = 1.5
@@ -52,6 +55,9 @@ def collect(receiver: socket.socket, expected: int, decode: Any) -> list[int]:
 
 def receive(interface: str, address: str, group: str, port: int, expected: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        for option in (socket.SO_RCVBUF, SO_RCVBUFFORCE):
+            with suppress(PermissionError):  # an ordinary user gets what rmem_max allows
+                receiver.setsockopt(socket.SOL_SOCKET, option, RECEIVE_BUFFER_BYTES)
         receiver.setsockopt(socket.IPPROTO_IP, 49, 0)  # IP_MULTICAST_ALL: only groups that this socket has joined
         receiver.bind((address if group == "-" else "", port))  # two may share a stack, as containers in host mode do
         if group != "-":
