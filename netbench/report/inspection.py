@@ -87,7 +87,8 @@ def _about_interface(interface: Mapping[str, Any]) -> str:
     kind = mode.get("mode") if isinstance(mode, Mapping) else interface.get("kind")
     told = [f"{interface.get('name')}: {kind or 'of unknown kind'}"]
     if isinstance(parent, Mapping):
-        told.append(f"on {parent['name']}" if parent.get("name") else "on an interface of another network namespace")
+        joined = "other end" if kind == "veth" else "on"
+        told.append(f"{joined} {parent['name']}" if parent.get("name") else f"{joined} in another network namespace")
     if isinstance(driver, Mapping) and driver.get("name") and driver["name"] != kind:
         told.append(f"driver {driver['name']}")
     if interface.get("state"):

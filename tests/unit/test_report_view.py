@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import run_builder
 
-from netbench.report import format
+from netbench.report import format, html, markdown
 from netbench.report.view import build_view
 from netbench.report.view.figures import survival_curve
 from netbench.report.view.limits import share_struck_at_most
@@ -309,3 +309,18 @@ def test_the_kernels_reasons_stand_with_the_environment_that_lost(
     assert lost
     assert {label for label, told in rows.items() if told} == (lost if shown else set())
     assert all(plain(row.value.text).startswith(plain(shown or "")) for told in rows.values() for row in told)
+
+
+def test_findings_that_ask_for_nothing_are_counted_and_remarks_are_shown() -> None:
+    run = run_builder.complete_run()
+    host = run.environments[0].model_copy(update={"remarks": ["The guest is slow <b>."]})
+    view = build_view(run.model_copy(update={"environments": [host, *run.environments[1:]]}))
+
+    shown = view.environments[0]
+    assert {finding.look.word for finding in shown.findings} <= {"warn", "fail"}
+    assert len(shown.findings) == sum(finding.severity in ("warn", "fail") for finding in host.findings) > 0
+    met = sum(finding.severity == "ok" for finding in host.findings)
+    assert shown.findings_left_out is not None
+    assert f"{len(host.findings)} requirements checked: {met} met" in shown.findings_left_out
+    assert "<li>The guest is slow &lt;b&gt;.</li>" in html.render(view)
+    assert "- The guest is slow \\<b\\>." in markdown.render(view)
