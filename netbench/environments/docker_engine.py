@@ -100,15 +100,16 @@ def unavailable(*needs: str) -> Unavailable | None:
     if lacking is not None:
         return lacking
     try:
+        with connect():
+            pass
         if lab.privilege() != "root":
             raise CannotRunError(
                 "Docker's environments are built in the daemon's own network, into which an ordinary user may not reach.",
                 "run it as root: sudo netbench …",
             )
-        with connect():
-            return None
     except CannotRunError as error:
         return Unavailable(error.message, error.remedy)
+    return None
 
 
 def check_parent(engine: Engine, parent: Parent) -> None:
