@@ -1,8 +1,8 @@
 """One sample of a live feed: every environment and the tap listen at the same time, and each environment gets its trial.
 
-The order is what makes the books exact. All join; the feed is waited for; the probes begin to count, then the tap; after the
-sample the tap ends first, and the probes only when what is under way has had time to arrive. So every packet that the tap counted
-had its chance at every probe.
+The order is what makes the books exact. All join; the feed is waited for; the probes begin to count, then the tap; after the sample
+the tap ends first, and the probes only when what is under way has had time to arrive. So every packet that the tap counted had its
+chance at every probe. A second log at the tap begins before the probes do, and ends after them, so that whatever they saw is in it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from netbench.agent_client import AgentClient
 from netbench.environments.base import BuiltEnvironment, Site, on_this_machine
 from netbench.errors import NetbenchError
 from netbench.facts.drop_reasons import NOT_READ_THERE, KernelDrops
+from netbench.metrics.feed import LiveInputs
 from netbench.metrics.inputs import SiteResult
-from netbench.metrics.live import LiveInputs, build_live_trial, live_trial_without_numbers
+from netbench.metrics.live import build_live_trial, live_trial_without_numbers
 from netbench.metrics.packet_log import MOST_LOGGED_PACKETS
 from netbench.protocol import ReceiveJob, StreamSpec
 from netbench.result.plan import Plan
@@ -66,8 +67,12 @@ def run_live_sample(
     with ExitStack() as stack:
         watch = AgentClient("the tap", _job(plan, tap, seed, at_tap=True), tap.agent)
         stack.enter_context(watch)
+        around = stack.enter_context(
+            AgentClient("the longer log at the tap", _job(plan, tap, seed, at_tap=True, sample=False), tap.agent)
+        )
         listening = [_listen(plan, label, built, seed, stack) for label, built in standing]
         watch.wait_ready()
+        around.wait_ready()
         listening = [item for item in listening if _told(item, refused, lambda agent: agent.wait_ready())]
         waited_s = _await_feed([watch, *(agent for item in listening for _, agent in item.agents)])
         time.sleep(plan.omit_s)
@@ -88,6 +93,8 @@ def run_live_sample(
                 delivered[item.label] = tuple(_result(site, agent) for site, agent in item.agents)
             except NetbenchError as error:
                 refused[item.label] = error.message
+        around.stop()
+        all_at_tap = _result(tap, around)
     anything = any(_saw(plan, result) for result in (at_tap, *(result for results in delivered.values() for result in results)))
     return [
         build_live_trial(
@@ -98,6 +105,7 @@ def run_live_sample(
                 duration_s=plan.duration_s,
                 feeds=plan.live,
                 tap=at_tap,
+                around=all_at_tap,
                 receivers=delivered[label],
                 same_clock=all(site.clock == tap.clock for site in built.receivers),
                 parent_interface=built.parent_interface,
@@ -114,7 +122,7 @@ def run_live_sample(
     ]
 
 
-def _job(plan: Plan, site: Site, seed: int, *, at_tap: bool) -> ReceiveJob:
+def _job(plan: Plan, site: Site, seed: int, *, at_tap: bool, sample: bool = True) -> ReceiveJob:
     """The tap joins as well: where no environment's join gets through, it still has to see what there is."""
     return ReceiveJob(
         listens=tuple(StreamSpec(number + 1, feed.group, feed.port, feed.source) for number, feed in enumerate(plan.live)),
@@ -123,10 +131,11 @@ def _job(plan: Plan, site: Site, seed: int, *, at_tap: bool) -> ReceiveJob:
         receive_buffer_bytes=0 if at_tap else _RECEIVE_BUFFER_BYTES,
         max_streams=max(256, _STREAMS_A_FEED * len(plan.live)),
         error_iat_ns=round(plan.thresholds.iat_error_ms * 1e6),
-        series_ns=_SERIES_NS,
+        series_ns=_SERIES_NS if sample else 0,
         log_capacity=MOST_LOGGED_PACKETS,
         content_seed=seed,
-        await_start=True,
+        await_start=sample,
+        read_counters=sample,
     )
 
 

@@ -30,12 +30,12 @@ from netbench.errors import CannotRunError, NetbenchError
 from netbench.facts import counters
 from netbench.live_runner import run_live_sample
 from netbench.metrics.floor import build_floor
-from netbench.metrics.live import LIVE, live_trial_without_numbers
+from netbench.metrics.live import live_trial_without_numbers
 from netbench.metrics.packet_log import PacketLogFolder
 from netbench.place_facts import ask_for_facts, told_facts
 from netbench.protocol import FloorJob
 from netbench.result import store
-from netbench.result.plan import EnvironmentPlan, Plan, Profile
+from netbench.result.plan import LIVE, EnvironmentPlan, Plan, Profile
 from netbench.result.records import EnvironmentRecord, Facts, Floor, Tool, Trial
 from netbench.result.run import Run
 from netbench.stamp_runner import measure_ladder

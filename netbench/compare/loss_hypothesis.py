@@ -20,7 +20,7 @@ from netbench.compare.answer import (
 from netbench.compare.comparison import usable
 from netbench.compare.losses import SIDES, Death, Losses, pool
 from netbench.compare.throttling import REMEDY
-from netbench.result.plan import Traffic
+from netbench.result.plan import Plan, Traffic
 from netbench.result.records import EnvironmentRecord, Trial
 from netbench.result.run import Run
 from netbench.result.verdict import Cause, Hypothesis, Remedy
@@ -36,12 +36,6 @@ _UNEXPLAINED = Remedy(
     command="perf record -a -e skb:kfree_skb sleep 5 && perf script",
 )
 
-_UNUSABLE = {
-    "unsupported": Remedy(
-        sentence="Where multicast has to be received, take an environment into which groups come.",
-        command="netbench run -e host -e macvlan",
-    ),
-}
 _LIMITED = {
     "socket": Remedy(
         sentence="Lower the rate until the sender keeps it, or send whole frames.", command="netbench run --method frame"
@@ -82,7 +76,7 @@ def judge_loss(run: Run, record: EnvironmentRecord) -> Answer:
         return not_measured("No trial of this environment was run.")
     told = sorted(judged, key=lambda item: item.word != word)
     sentences = list(dict.fromkeys(_closed(judged) if item.unusable == "unsupported" else item.sentence for item in told))
-    causes, remedies = _why(judged, record, run.plan.method)
+    causes, remedies = _why(judged, record, run.plan)
     return Answer(
         Hypothesis(verdict=word, sentence=" ".join(sentences), numbers=_numbers(judged)),
         _headline(judged, record),
@@ -105,7 +99,10 @@ def _judge(run: Run, profile: Traffic, trials: Sequence[Trial]) -> Judged:
     trials_used = trials_of(losses.trials, losses.planned)
     apart = "".join(
         f"; {losses.fault(whose):,} more {how}"
-        for whose, how in (("sender", "were lost by the sender"), ("tool", "were lost by netbench's own capture"))
+        for whose, how in (
+            ("sender", "were missing in the feed before it came here" if run.plan.live else "were lost by the sender"),
+            ("tool", "were lost by netbench's own capture"),
+        )
         if losses.fault(whose)
     )
     if bound is None:
@@ -244,7 +241,7 @@ def _open_label(label: str, *, without: str) -> str:
     return f"{name}:" + "".join(f"{option}," for option in kept)
 
 
-def _why(judged: Sequence[Judged], record: EnvironmentRecord, method: str) -> tuple[list[Cause], list[Remedy]]:
+def _why(judged: Sequence[Judged], record: EnvironmentRecord, plan: Plan) -> tuple[list[Cause], list[Remedy]]:
     """Causes and remedies of all that did not pass."""
     open_questions = [item for item in judged if item.word in ("fail", "inconclusive")]
     lost = [item.losses for item in open_questions if item.losses.trials]
@@ -255,9 +252,27 @@ def _why(judged: Sequence[Judged], record: EnvironmentRecord, method: str) -> tu
         if item.unusable is not None:
             if item.unusable != "unsupported":
                 causes.append(Cause(layer=None, sentence=item.sentence))
-            remedy = _LIMITED[method] if item.unusable == "sender-limited" else _UNUSABLE.get(item.unusable)
+            remedy = _remedy_of_unusable(item.unusable, plan)
             remedies += [remedy] if remedy is not None and remedy not in remedies else []
     return causes, remedies
+
+
+def _remedy_of_unusable(status: str, plan: Plan) -> Remedy | None:
+    """What helps where no trial gave numbers that count."""
+    if status == "sender-limited":
+        return _LIMITED[plan.method]
+    where = f"-i {plan.interface} --live {plan.live[0].label} " if plan.live else ""
+    if status == "unsupported":
+        return Remedy(
+            sentence="Where multicast has to be received, take an environment into which groups come.",
+            command=f"netbench run {where}-e host -e macvlan",
+        )
+    if status == "silent":
+        return Remedy(
+            sentence="See which groups arrive at all, and whether a querier asks for members (IGMP, every 2 min or so).",
+            command=f"tcpdump -ni {plan.interface} 'igmp or (udp and multicast)'",
+        )
+    return None
 
 
 def _closed_causes(judged: Sequence[Judged], record: EnvironmentRecord) -> list[Cause]:

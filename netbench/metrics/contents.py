@@ -2,14 +2,11 @@
 
 Theory of operation
 
-Receivers log each packet as a hash of flow and payload (c_ext/stream_table.h, log_content). All of one measurement hash alike. The
-tap began to count after the probes did, and ended before them, so whatever the tap saw had its chance at each probe: the tap's log
-is the whole of what is compared, and needs no agreement of clocks.
+Receivers log each packet as a hash of flow and payload (c_ext/stream_table.h, log_content). All of one measurement hash alike. Two
+logs are kept at the tap. One is the sample: what is compared. The other is all that passed from before any probe began to count
+until after the last one ended, so whatever a probe saw has its counterpart there, and no agreement of clocks is needed.
 
-Packets of the same content (null packets of a transport stream) are told apart by nothing, so they are counted: of four at the tap
-and three at the probe one was lost. What a probe saw before the tap began or after it ended must not count among these: such a
-packet is left out where it lies further in time from the tap's log than any packet that was told apart took from tap to probe.
-Pairs for timing are made only of contents that came equally often at both points.
+How packets of one content are told apart stands in netbench.metrics.pairing.
 """
 
 from __future__ import annotations
@@ -23,11 +20,11 @@ from numpy.typing import NDArray
 
 from netbench.errors import InvalidDataError
 from netbench.metrics.distortion import Sightings, read_log
+from netbench.metrics.pairing import Ints, Log, pairs
 
 Flow = tuple[str, int, str, int]
 """Source, its port, destination, its port."""
 
-Ints = NDArray[np.int64]
 _CONTENT_BITS = 32
 
 
@@ -114,83 +111,100 @@ def flow_of(stream: Mapping[str, Any]) -> Flow:
 
 
 @dataclass(frozen=True)
-class Matched:
-    """What became of the tap's packets at one probe: tap.packets == matched + lost; seen.packets == matched + extra + not_at_tap.
+class AtTap:
+    """What passed the tap.
 
     Attributes:
-        seen: the probe's packets that count: those of the tap's, copies of these, and those that the tap missed.
-        matched: packets of the tap that the probe saw.
-        lost: which of the tap's packets the probe did not see; of equal ones, the last.
+        all: from before any probe began to count until after all ended.
+        sample: which of these are compared.
+    """
+
+    all: Contents
+    sample: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, everything: Contents, sample: Contents) -> AtTap:
+        """From the two logs that were kept there.
+
+        Raises:
+            InvalidDataError: the longer one lacks packets of the sample.
+        """
+        ours, theirs, _ = pairs(_log(everything), _log(sample), same_clock=True)
+        if theirs.size != sample.packets:
+            lacking = sample.packets - int(theirs.size)
+            raise InvalidDataError(f"books do not balance: {lacking} packets of the sample are not in all that the tap saw")
+        inside = np.zeros(everything.packets, dtype=np.bool_)
+        inside[ours] = True
+        return cls(everything, inside)
+
+    @property
+    def packets(self) -> int:
+        """Of the sample."""
+        return int(self.sample.sum())
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What became of the sample at one probe: packets of the sample == matched + lost; seen == matched + extra + not_at_tap.
+
+    Attributes:
+        seen: the probe's packets that count: those of the sample, copies of these, and those among them that the tap missed.
+        matched: packets of the sample that the probe saw.
+        lost: those that it did not see; of packets that look alike, the last.
         extra: copies that the tap had not seen as often.
-        not_at_tap: packets that only the probe saw, among those of the tap.
+        not_at_tap: packets that only the probe saw.
         sightings: pairs for timing.
     """
 
     seen: Contents
     matched: int
-    lost: NDArray[np.bool_]
+    lost: Contents
+    lost_runs: tuple[int, ...]
     extra: int
     not_at_tap: int
     sightings: Sightings
 
 
-def match_contents(tap: Contents, probe: Contents) -> Matched:
+def match_contents(tap: AtTap, probe: Contents, same_clock: bool) -> Matched:
     """Compare two points.
 
+    Args:
+        tap: the first.
+        probe: the second.
+        same_clock: both were stamped by one clock.
+
     Raises:
-        InvalidDataError: both saw packets, all of them alike: nothing tells them apart.
+        InvalidDataError: nothing tells their packets apart.
     """
-    probe = probe.only(_of_the_same_time(tap, probe))
-    keys, tap_index, tap_times = np.unique(tap.key, return_inverse=True, return_counts=True)
-    place = np.searchsorted(keys, probe.key)
-    known = (place < keys.size) & (keys[np.minimum(place, max(0, keys.size - 1))] == probe.key) if keys.size else _none(probe)
-    probe_times = np.bincount(place[known], minlength=keys.size)
-    both = np.minimum(tap_times, probe_times)
-    among = _among(known)
-    lost = _rank(tap_index, tap.received_ns) >= both[tap_index] if tap.packets else np.zeros(0, dtype=np.bool_)
+    ours, theirs, sure = pairs(_log(tap.all), _log(probe), same_clock)
+    inside = tap.sample[ours]
+    paired = np.zeros(probe.packets, dtype=np.bool_)
+    paired[theirs] = True
+    of_sample = np.zeros(probe.packets, dtype=np.bool_)
+    of_sample[theirs[inside]] = True
+    lost = tap.sample.copy()
+    lost[ours] = False
+    alone = _among(of_sample) & ~paired
+    known = np.isin(probe.key, tap.all.key)
     return Matched(
-        seen=probe.only(known | among),
-        matched=int(both.sum()),
-        lost=lost,
-        extra=int(np.maximum(probe_times - tap_times, 0).sum()),
-        not_at_tap=int((among & ~known).sum()),
-        sightings=_pairs(tap, tap_index, probe.only(known), place[known], tap_times == probe_times),
+        seen=probe.only(of_sample | alone),
+        matched=int(inside.sum()),
+        lost=tap.all.only(lost),
+        lost_runs=_runs(lost[tap.sample]),
+        extra=int((alone & known).sum()),
+        not_at_tap=int((alone & ~known).sum()),
+        sightings=_sightings(tap.all, ours[inside & sure], probe, theirs[inside & sure]),
     )
 
 
-def _none(contents: Contents) -> NDArray[np.bool_]:
-    return np.zeros(contents.packets, dtype=np.bool_)
+def _log(contents: Contents) -> Log:
+    return Log(contents.flow, contents.key, contents.received_ns)
 
 
-def _of_the_same_time(tap: Contents, probe: Contents) -> NDArray[np.bool_]:
-    """All but packets of repeated content that lie before or after what the tap saw."""
-    if not tap.packets or not probe.packets:
-        return np.ones(probe.packets, dtype=np.bool_)
-    once = np.intersect1d(_once(tap.key), _once(probe.key), assume_unique=True)
-    repeated = ~np.isin(probe.key, _once(probe.key)) | ~np.isin(probe.key, _once(tap.key))
-    repeated &= np.isin(probe.key, tap.key)
-    if not repeated.any():
-        return np.ones(probe.packets, dtype=np.bool_)
-    if not once.size:
-        raise InvalidDataError("the packets of this feed are all alike, so nothing tells which of them are missing")
-    transit = _times_of(probe, once) - _times_of(tap, once)
-    first, last = int(tap.received_ns.min() + transit.min()), int(tap.received_ns.max() + transit.max())
-    kept: NDArray[np.bool_] = ~repeated | ((probe.received_ns >= first) & (probe.received_ns <= last))
-    return kept
-
-
-def _once(keys: Ints) -> Ints:
-    """Contents that came once, sorted."""
-    values, times = np.unique(keys, return_counts=True)
-    single: Ints = values[times == 1]
-    return single
-
-
-def _times_of(contents: Contents, keys: Ints) -> Ints:
-    """When each of these contents came, which came once."""
-    order = np.argsort(contents.key, kind="stable")
-    times: Ints = contents.received_ns[order[np.searchsorted(contents.key[order], keys)]]
-    return times
+def _runs(lost: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Lengths of maximal runs."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], lost.astype(np.int8), [0]))))
+    return tuple(int(length) for length in edges[1::2] - edges[::2])
 
 
 def _among(known: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -202,22 +216,8 @@ def _among(known: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return inside
 
 
-def _rank(groups: Ints, times: Ints) -> Ints:
-    """Each packet's place, from 0, among those of its group, by time."""
-    order = np.lexsort((times, groups))
-    ordered = groups[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    sizes = np.diff(np.append(starts, ordered.size))
-    ranks = np.empty(groups.size, dtype=np.int64)
-    ranks[order] = np.arange(groups.size) - np.repeat(starts, sizes)
-    return ranks
-
-
-def _pairs(tap: Contents, tap_index: Ints, probe: Contents, probe_index: Ints, equally: NDArray[np.bool_]) -> Sightings:
-    """Sightings of contents that came equally often at both points, by flow, in the tap's order of arrival."""
-    ours, theirs = np.flatnonzero(equally[tap_index]), np.flatnonzero(equally[probe_index])
-    ours = ours[np.lexsort((tap.received_ns[ours], tap_index[ours]))]
-    theirs = theirs[np.lexsort((probe.received_ns[theirs], probe_index[theirs]))]
+def _sightings(tap: Contents, ours: Ints, probe: Contents, theirs: Ints) -> Sightings:
+    """Pairs for timing, by flow, in the tap's order of arrival."""
     order = np.lexsort((ours, tap.flow[ours]))
     ours, theirs = ours[order], theirs[order]
     return Sightings(stream=tap.flow[ours].astype(np.uint32), transit_ns=probe.received_ns[theirs] - tap.received_ns[ours])

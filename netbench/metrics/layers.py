@@ -7,6 +7,9 @@ from typing import Literal
 
 Fault = Literal["sender", "environment", "tool"]
 
+FEED_LAYER = "feed"
+"""What a live feed had lost before it came to this machine."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -45,7 +48,7 @@ LAYERS: dict[str, Layer] = {
             "tc -s qdisc show",
         ),
         Layer(
-            "feed",
+            FEED_LAYER,
             "before they came here: the feed had holes at the tap already",
             "sender",
             "Look for them upstream: at the switch's port, on the path, at the source. No environment here can be blamed.",

@@ -14,80 +14,31 @@ are left out, and distributions over everything that it took in are absent.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
-from netbench.errors import InvalidDataError, NetbenchError
+from netbench.errors import NetbenchError
 from netbench.metrics.attribution import Missing, attribute
 from netbench.metrics.claims import Path, claims
-from netbench.metrics.contents import Contents, Flow, Flows, Matched, flow_of, match_contents
+from netbench.metrics.contents import Matched, match_contents
 from netbench.metrics.counters import Counters, cpu_load, once
 from netbench.metrics.distribution import NS_PER_US, summarize_values
+from netbench.metrics.feed import LiveInputs, Reference, contents_of, flow_rows, read_tap, silence
 from netbench.metrics.inputs import SiteResult
+from netbench.metrics.layers import FEED_LAYER
 from netbench.metrics.loss import upper_bound_ratio
 from netbench.metrics.passive import passive_reception
 from netbench.metrics.sending import bits_per_second, rate_pps
 from netbench.metrics.trial import KERNEL, NUMBERS, least_lost_last, without_numbers
-from netbench.result.plan import LiveFeed
-from netbench.result.records import Drop, FeedStream, Loss, Received, Reception, Tap, Trial, TrialStatus
+from netbench.result.plan import LIVE
+from netbench.result.records import Drop, Loss, Received, Reception, Tap, Trial, TrialStatus
 
-LIVE = "live"
-"""What stands in a trial in the place of a profile's name."""
-
-FEED_LAYER = "feed"
 _NOBODY = "nobody sent: a live feed was measured"
 _MIXED = "the capture took in another group on the same port, and this is of all that it took in"
 _OVER_ALL = ("pdv_us", "delivery_us", "ipdv_us", "loss_pattern", "sequence")
-
-
-@dataclass(frozen=True)
-class LiveInputs:
-    """What one environment's trial is made from.
-
-    Attributes:
-        environment: its label.
-        sample: from 1.
-        started_at: ISO 8601, UTC.
-        duration_s: for how long was listened.
-        feeds: what was joined.
-        tap: what the tap on the parent interface delivered.
-        receivers: what the probes delivered; at least one.
-        same_clock: tap and probes share a clock.
-        parent_interface: what a macvlan hangs on, in the tap's place, or None.
-        multicast_unsupported: why groups do not arrive in this environment, or None.
-        anything: some probe or the tap saw the feed, in whatever environment.
-        waited_s: for how long it was looked for before that.
-        kernel: as of TrialInputs; so is kernel_absent.
-    """
-
-    environment: str
-    sample: int
-    started_at: str
-    duration_s: float
-    feeds: Sequence[LiveFeed]
-    tap: SiteResult
-    receivers: tuple[SiteResult, ...]
-    same_clock: bool = True
-    parent_interface: str | None = None
-    multicast_unsupported: str | None = None
-    anything: bool = True
-    waited_s: float = 0.0
-    kernel: Mapping[str, int] = field(default_factory=dict)
-    kernel_absent: str | None = None
-
-    def feed_of(self, flow: Flow) -> LiveFeed | None:
-        """The feed that a flow belongs to."""
-        source, _, destination, port = flow
-        return next((feed for feed in self.feeds if feed.carries(source, destination, port)), None)
-
-    def wanted(self, raw: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        """The streams of a receiver that are of the feeds."""
-        return [stream for stream in raw["streams"] if self.feed_of(flow_of(stream)) is not None]
 
 
 def build_live_trial(inputs: LiveInputs) -> Trial:
@@ -119,32 +70,6 @@ def live_trial_without_numbers(
     )
 
 
-def silence(feeds: Sequence[LiveFeed], waited_s: float) -> str:
-    """The sentence about feeds of which nothing came."""
-    return (
-        f"No packet of {', '.join(feed.label for feed in feeds)} came in {waited_s:.0f} s, at the tap nor at any probe: is the "
-        "group right, does its source send, and does the switch forward it here (IGMP snooping wants a querier)?"
-    )
-
-
-@dataclass(frozen=True)
-class _AtTap:
-    """What the tap saw.
-
-    Attributes:
-        flows: numbers of flows, for the probes' logs too.
-        contents: its packets.
-        own_loss: packets that its ring dropped.
-        before: flow -> missing at the tap already, by the stream's own numbers; None where it has none.
-    """
-
-    flows: Flows
-    contents: Contents
-    own_loss: int
-    before: Mapping[Flow, int | None]
-    exact: bool
-
-
 def _assemble(inputs: LiveInputs) -> Trial:
     if not inputs.anything:
         waited_s = inputs.waited_s + inputs.duration_s
@@ -152,13 +77,13 @@ def _assemble(inputs: LiveInputs) -> Trial:
             inputs.environment, inputs.sample, inputs.started_at, inputs.duration_s, "silent", silence(inputs.feeds, waited_s)
         )
     places = once(Counters.of(site.place, site.raw) for site in (*inputs.receivers, inputs.tap))
-    at_tap = _at_tap(inputs)
+    at_tap = read_tap(inputs)
     receptions = sorted((_reception(inputs, receiver, at_tap, places) for receiver in inputs.receivers), key=least_lost_last)
     worst, others = receptions[0], receptions[1:]
     status: TrialStatus = "ok"
     reason = None
     if inputs.multicast_unsupported is not None and not any(item.received and item.received.packets for item in receptions):
-        status, seen = "unsupported", at_tap.contents.packets
+        status, seen = "unsupported", at_tap.tap.packets
         where = "the probe" if len(receptions) == 1 else f"any of {len(receptions)} probes"
         reason = f"0 of {seen:,} packets that the tap saw arrived at {where}: {inputs.multicast_unsupported}"
         worst, others = without_numbers(worst, reason), []
@@ -182,68 +107,22 @@ def _assemble(inputs: LiveInputs) -> Trial:
     )
 
 
-def _at_tap(inputs: LiveInputs) -> _AtTap:
-    """Read the tap.
-
-    Raises:
-        InvalidDataError: its log does not hold all of it, or it saw nothing while a probe did.
-    """
-    raw, flows = inputs.tap.raw, Flows(lambda flow: inputs.feed_of(flow) is not None)
-    contents = _contents(inputs, inputs.tap, flows)
-    if not contents.packets:
-        raise InvalidDataError(
-            f"the tap on {inputs.tap.interface} saw nothing of the feed while a probe did: it comes in by another interface"
-        )
-    before: dict[Flow, int | None] = {}
-    for stream in inputs.wanted(raw):
-        missing = _missing_before(stream)
-        known = before.get(flow_of(stream))
-        before[flow_of(stream)] = missing if known is None else known + (missing or 0)
-    own_loss = int(raw["capture"].get("kernel_drops", 0))
-    return _AtTap(flows, contents, own_loss, before, exact=own_loss == 0 and raw["totals"]["refused_streams"] == 0)
-
-
-def _contents(inputs: LiveInputs, site: SiteResult, flows: Flows) -> Contents:
-    totals = site.raw["totals"]
-    if totals["log_overflow"]:
-        raise InvalidDataError(
-            f"{totals['log_overflow']:,} packets found no room in the packet log of {site.site}: measure for a shorter time (-t)"
-        )
-    if totals["logged"] != totals["tracked"]:
-        raise InvalidDataError(
-            f"books do not balance: {site.site} tracked {totals['tracked']} packets, and {totals['logged']} of them "
-            f"had a {site.raw['stamp_class']} stamp"
-        )
-    return flows.read(site.raw, site.log or b"")
-
-
-def _missing_before(stream: Mapping[str, Any]) -> int | None:
-    """Datagrams that a stream at the tap had lost already; by continuity, at least so many; None where it has no numbers."""
-    if stream["sequenced"]:
-        return int(stream["lost"])
-    ts = stream.get("ts")
-    if ts is None or not ts["packets"]:
-        return None
-    in_a_datagram = max(1, round(int(ts["packets"]) / int(stream["packets"])))
-    return math.ceil(int(ts["ts_lost_estimate"]) / in_a_datagram)
-
-
-def _reception(inputs: LiveInputs, receiver: SiteResult, at_tap: _AtTap, places: Mapping[str, Counters]) -> Reception:
+def _reception(inputs: LiveInputs, receiver: SiteResult, at_tap: Reference, places: Mapping[str, Counters]) -> Reception:
     """The record of one probe.
 
     Raises:
         InvalidDataError: the books do not balance, or nothing tells the packets apart.
         ValidationError: the same, found by the record itself.
     """
-    raw, tap = receiver.raw, at_tap.contents
-    found = match_contents(tap, _contents(inputs, receiver, at_tap.flows))
-    before, after = sum(missing or 0 for missing in at_tap.before.values()), int(found.lost.sum())
+    raw = receiver.raw
+    found = match_contents(at_tap.tap, contents_of(inputs, receiver, at_tap.flows), inputs.same_clock)
+    before, after = sum(missing or 0 for missing in at_tap.before.values()), found.lost.packets
     drops, unattributed = _drops(inputs, receiver, places, Missing(before=before, after=after, exact=at_tap.exact), at_tap)
     mixed = len(inputs.wanted(raw)) != len(raw["streams"])
     passive = passive_reception({**raw, "streams": inputs.wanted(raw)})
     iat = summarize_values(found.seen.iat_ns(), NS_PER_US)
     record = _tap(inputs, receiver, at_tap, found, before)
-    loss = _loss(found, at_tap, before, after)
+    loss = _loss(found, at_tap, before, after, sum(drop.packets for drop in drops if drop.layer == FEED_LAYER))
     own: dict[str, Any] = {
         "receiver": receiver.site,
         "received": _received(passive, found),
@@ -261,22 +140,21 @@ def _reception(inputs: LiveInputs, receiver: SiteResult, at_tap: _AtTap, places:
     return Reception(**kept | own | {"absent": absent})
 
 
-def _loss(found: Matched, at_tap: _AtTap, before: int, after: int) -> Loss:
+def _loss(found: Matched, at_tap: Reference, before: int, after: int, of_the_feed: int) -> Loss:
     expected = found.matched + found.not_at_tap + before + after
-    periods = np.flatnonzero(np.diff(np.concatenate(([0], found.lost.astype(np.int8), [0]))))
-    lengths = periods[1::2] - periods[::2]
     return Loss(
         expected_packets=expected,
         lost_packets=before + after,
         lost_ratio=(before + after) / expected,
         lost_percent=100 * (before + after) / expected,
-        upper_bound_ratio=upper_bound_ratio(before + after, expected),
+        upper_bound_ratio=upper_bound_ratio(before + after - of_the_feed, expected - of_the_feed),
+        feed_packets=of_the_feed,
         streams_with_loss=sum(
             bool(lost or at_tap.before.get(flow))
-            for flow, lost in zip(at_tap.flows.all, at_tap.contents.only(found.lost).per_flow(len(at_tap.flows.all)), strict=True)
+            for flow, lost in zip(at_tap.flows.all, found.lost.per_flow(len(at_tap.flows.all)), strict=True)
         ),
-        loss_periods=int(lengths.size),
-        longest_loss_packets=int(lengths.max(initial=0)),
+        loss_periods=len(found.lost_runs),
+        longest_loss_packets=max(found.lost_runs, default=0),
     )
 
 
@@ -300,7 +178,7 @@ def _received(passive: Reception, found: Matched) -> Received:
     )
 
 
-def _tap(inputs: LiveInputs, receiver: SiteResult, at_tap: _AtTap, found: Matched, before: int) -> Tap:
+def _tap(inputs: LiveInputs, receiver: SiteResult, at_tap: Reference, found: Matched, before: int) -> Tap:
     alike = inputs.tap.raw["stamp_class"] == receiver.raw["stamp_class"]
     distortion = summarize_values(found.sightings.distortion_ns(), NS_PER_US) if alike else None
     transit = summarize_values(found.sightings.transit_ns, NS_PER_US) if alike and inputs.same_clock else None
@@ -312,57 +190,22 @@ def _tap(inputs: LiveInputs, receiver: SiteResult, at_tap: _AtTap, found: Matche
         unknown = "no packet was seen at both points" if inputs.same_clock else "tap and probe share no clock"
         absent["transit_us"] = unknown if alike else mixed
     return Tap(
-        packets=at_tap.contents.packets,
-        unique_packets=at_tap.contents.packets,
+        packets=at_tap.tap.packets,
+        unique_packets=at_tap.tap.packets,
         kernel_drops=at_tap.own_loss,
         lost_before_packets=before,
-        lost_after_packets=int(found.lost.sum()),
+        lost_after_packets=found.lost.packets,
         matched_packets=found.sightings.matched,
         distortion_us=distortion,
         transit_us=transit,
         not_at_tap_packets=found.not_at_tap,
-        streams=_flows(inputs, at_tap, found),
+        streams=flow_rows(inputs, at_tap, found),
         absent=absent,
     )
 
 
-def _flows(inputs: LiveInputs, at_tap: _AtTap, found: Matched) -> list[FeedStream]:
-    """Each flow of the feeds, and each feed of which nothing came."""
-    count = len(at_tap.flows.all)
-    seen, lost = at_tap.contents.per_flow(count), at_tap.contents.only(found.lost).per_flow(count)
-    streams: list[FeedStream] = []
-    for number, flow in enumerate(at_tap.flows.all):
-        feed = inputs.feed_of(flow)
-        rows = [stream for stream in inputs.wanted(inputs.tap.raw) if flow_of(stream) == flow]
-        inside = [stream["ts"] for stream in rows if stream.get("ts")]
-        before = at_tap.before.get(flow)
-        streams.append(
-            FeedStream(
-                feed=feed.label if feed else "",
-                source=f"{flow[0]}:{flow[1]}",
-                kind=rows[0]["kind"] if rows else None,
-                tap_packets=seen[number],
-                lost_packets=lost[number],
-                lost_before_packets=before,
-                cc_errors=sum(ts["cc_errors"] for ts in inside) if inside else None,
-                ts_lost_estimate=sum(ts["ts_lost_estimate"] for ts in inside) if inside else None,
-                absent=({} if before is not None else {"lost_before_packets": "no sequence numbers in this traffic"})
-                | ({} if inside else dict.fromkeys(("cc_errors", "ts_lost_estimate"), "no MPEG-TS in this traffic"))
-                | ({} if rows else {"kind": "the tap did not see it"}),
-            )
-        )
-    present = {stream.feed for stream in streams}
-    why = "nothing of it came, at the tap nor at the probe"
-    keys = ("source", "kind", "lost_before_packets", "cc_errors", "ts_lost_estimate")
-    for feed in inputs.feeds:
-        if feed.label not in present:
-            blank = dict.fromkeys(keys)
-            streams.append(FeedStream(feed=feed.label, tap_packets=0, lost_packets=0, **blank, absent=dict.fromkeys(keys, why)))
-    return streams
-
-
 def _drops(
-    inputs: LiveInputs, receiver: SiteResult, places: Mapping[str, Counters], missing: Missing, at_tap: _AtTap
+    inputs: LiveInputs, receiver: SiteResult, places: Mapping[str, Counters], missing: Missing, at_tap: Reference
 ) -> tuple[list[Drop], int]:
     """What died where; what no counter of this machine explains of the loss before the tap, the feed itself had lost."""
     own = {key: value for key, value in receiver.raw["capture"].items() if key in ("socket_drops", "kernel_drops")}

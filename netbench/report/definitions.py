@@ -45,6 +45,7 @@ DEFINITIONS: tuple[tuple[str, str, str], ...] = (
         "RFC 4445",
     ),
     ("error-second", "A second with an IAT above the threshold.", "practice of probes"),
+    ("silent", "Nothing of the live feed came, at the tap nor at any probe: nothing can be said.", "netbench"),
     ("sender-limited", "The sender could not keep its rate, so the trial says nothing about the environment.", "RFC 2544"),
     (
         "floor",

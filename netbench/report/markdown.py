@@ -115,7 +115,7 @@ def _details(view: View) -> Iterator[str]:
     yield "<details><summary>Trials, plan, machine, what is absent</summary>"
     yield ""
     yield from table(
-        ["environment", "profile", "sample", "status", "sent", "received", "lost", "IAT p99"],
+        ["environment", "profile", "sample", "status", view.offered.lower(), "received", "lost", "IAT p99"],
         (
             [
                 escaped(row.environment + (f" ({row.receiver})" if several and row.receiver else "")),

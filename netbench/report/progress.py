@@ -98,7 +98,11 @@ class RunProgress:
             return what + trial.status + (f": {reason}" if reason else "")
         if trial.loss is None:
             return what + trial.status
-        return what + format.loss(trial.loss.lost_packets, trial.loss.expected_packets, trial.loss.upper_bound_ratio) + " lost"
+        return (
+            what
+            + format.loss(trial.loss.lost_here_packets, trial.loss.expected_here_packets, trial.loss.upper_bound_ratio)
+            + " lost"
+        )
 
 
 class _Clock(ProgressColumn):

@@ -21,7 +21,15 @@ from netbench.result.run import Run
 
 WIDEST_PROSE = 110
 _ANY_WIDTH = 10_000
-_TONE_OF_BANNER = {"interrupted": "care", "injected": "care", "sender-limited": "care", "error": "bad", "caveat": "care"}
+_TONE_OF_BANNER = {
+    "interrupted": "care",
+    "injected": "care",
+    "sender-limited": "care",
+    "error": "bad",
+    "silent": "care",
+    "holes": "care",
+    "caveat": "care",
+}
 
 
 def print_run(run: Run, files: Sequence[Path] = (), console: Console | None = None) -> None:

@@ -138,6 +138,10 @@ class LiveFeed(Record):
         return (destination, port) == (self.group, self.port) and self.source in (None, source)
 
 
+LIVE = "live"
+"""What stands in a trial in the place of a profile's name where live feeds were measured."""
+
+
 @dataclass(frozen=True)
 class LiveTraffic:
     """What stands in the place of a profile where live feeds are measured: nobody here says how fast they are.
@@ -147,7 +151,7 @@ class LiveTraffic:
     """
 
     streams: int
-    name: str = "live"
+    name: str = LIVE
     delivery: Literal["multicast"] = "multicast"
     packets_per_second: None = None
     stream_packets_per_second: None = None

@@ -77,10 +77,23 @@ class Loss(Record):
     lost_packets: Count
     lost_ratio: Ratio
     lost_percent: Annotated[float, Field(ge=0, le=100)]
-    upper_bound_ratio: Ratio = Field(description="one-sided 95 % bound: 3/N with none lost, else Clopper-Pearson")
+    upper_bound_ratio: Ratio = Field(
+        description="one-sided 95 % bound, less what the feed had lost: 3/N with none lost, else Clopper-Pearson"
+    )
+    feed_packets: Count = Field(0, description="of the lost ones: a live feed had lost them before it came to this machine")
     streams_with_loss: Count
     loss_periods: Count | None = Field(None, description="RFC 3357: maximal runs of lost sequences, over all streams")
     longest_loss_packets: Count | None = None
+
+    @property
+    def lost_here_packets(self) -> int:
+        """Without what the feed had lost."""
+        return self.lost_packets - self.feed_packets
+
+    @property
+    def expected_here_packets(self) -> int:
+        """Without what the feed had lost."""
+        return self.expected_packets - self.feed_packets
 
 
 class LossPattern(PartialRecord):

@@ -44,6 +44,7 @@ class View:
     environments: list[EnvironmentDetail]
     trials: list[TrialRow]
     trial_rows_left_out: int
+    offered: str
     plan: list[KeyValue]
     thresholds: list[KeyValue]
     floor_sentence: str
@@ -81,6 +82,7 @@ def build_view(run: Run) -> View:
         ],
         trials=trials,
         trial_rows_left_out=trial_rows_left_out,
+        offered="At the tap" if run.plan.live else "Sent",
         plan=plan_rows(run),
         thresholds=threshold_rows(run),
         floor_sentence=sentences.floor_sentence(run),

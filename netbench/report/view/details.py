@@ -8,6 +8,7 @@ from typing import Any
 
 from netbench.report import format
 from netbench.report.view.cells import Cell, Footnotes, KeyValue
+from netbench.report.view.feed_rows import feed_rows
 from netbench.report.view.pooling import Pool
 from netbench.report.words import SEVERITIES, VerdictLook, layer_name
 from netbench.result.records import Distribution, EnvironmentRecord, Facts, Finding
@@ -64,7 +65,7 @@ def describe_environment(record: EnvironmentRecord, slot: int, pools: list[Pool]
         available=record.available,
         rows=[
             *_environment_rows(record),
-            *(row for pool in pools for row in (*_kernel_rows(pool, footnotes), *_pattern_rows(pool))),
+            *(row for pool in pools for row in (*feed_rows(pool), *_kernel_rows(pool, footnotes), *_pattern_rows(pool))),
         ],
         built_by=record.built_by,
         remarks=list(record.remarks),
@@ -121,7 +122,7 @@ def _drop_rows(pool: Pool) -> Iterator[DropRow]:
 def _kernel_rows(pool: Pool, footnotes: Footnotes) -> Iterator[KeyValue]:
     """The kernel's own reasons for the drops of the sample that lost most; nothing where nothing was lost."""
     trial = pool.most_lost
-    if trial is None or not trial.loss or not trial.loss.lost_packets:
+    if trial is None or not trial.loss or not trial.loss.lost_here_packets:
         return
     key = f"The kernel's own reasons, {pool.profile}"
     reasons = trial.counters.get("kernel", {})
@@ -188,15 +189,17 @@ def _plain(value: Any) -> str:
 def plan_rows(run: Run) -> list[KeyValue]:
     """What was to be measured, one row a profile among them."""
     plan = run.plan
+    how = "all environments at the same time" if plan.live else f"interleaved, seed {plan.seed}"
     rows = [
         KeyValue("Environments", Cell(", ".join(environment.label for environment in plan.environments))),
         KeyValue("Reference", Cell(plan.reference)),
-        KeyValue(
-            "Samples", Cell(f"{format.count(plan.samples)} of {format.duration_s(plan.duration_s)}, interleaved, seed {plan.seed}")
-        ),
+        KeyValue("Samples", Cell(f"{format.count(plan.samples)} of {format.duration_s(plan.duration_s)}, {how}")),
         KeyValue("Warm-up", Cell(format.duration_s(plan.omit_s) + ", not counted" if plan.omit_s else "none")),
-        KeyValue("Sent by / captured by", Cell(f"{plan.method} / {plan.backend}")),
+        KeyValue("Sent by / captured by", Cell(f"{'nobody here' if plan.live else plan.method} / {plan.backend}")),
     ]
+    if plan.interface is not None:
+        rows.append(KeyValue("Built on", Cell(f"{plan.interface}, an interface of the user's own")))
+    rows += [KeyValue("Live feed", Cell(feed.label)) for feed in plan.live]
     for profile in plan.profiles:
         shape = (
             f"{profile.delivery}, {format.plural(profile.streams, 'stream')} of {format.bit_rate(profile.bits_per_second)}, "

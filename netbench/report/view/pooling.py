@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
+from netbench.metrics.layers import FEED_LAYER
 from netbench.result.records import Drop, EnvironmentRecord, Trial
 from netbench.result.run import Run
 from netbench.result.verdict import Hypothesis
@@ -64,15 +65,15 @@ class Pool:
 
     @property
     def loss(self) -> PooledLoss | None:
-        """Loss of the receiver that lost most, over all samples."""
+        """Loss of the receiver that lost most, over all samples; without what a live feed had lost before it came here."""
         losses = [(trial, trial.loss) for trial in self.counted if trial.loss is not None]
-        expected = sum(loss.expected_packets for _, loss in losses)
+        expected = sum(loss.expected_here_packets for _, loss in losses)
         if not expected:
             return None
-        lost = sum(loss.lost_packets for _, loss in losses)
+        lost = sum(loss.lost_here_packets for _, loss in losses)
         worst_bound = max(loss.upper_bound_ratio for _, loss in losses)
         layers: dict[str, int] = {}
-        for drop in (drop for trial, _ in losses for drop in trial.drops):
+        for drop in (drop for trial, _ in losses for drop in trial.drops if drop.layer != FEED_LAYER):
             layers[drop.layer] = layers.get(drop.layer, 0) + drop.packets
         return PooledLoss(
             lost_packets=lost,

@@ -13,10 +13,11 @@ from netbench.result.run import Run
 class Banner:
     """Something that a reader must know before any number."""
 
-    kind: Literal["interrupted", "injected", "sender-limited", "error", "caveat"]
+    kind: Literal["interrupted", "injected", "sender-limited", "error", "silent", "holes", "caveat"]
     text: str
 
 
+_FEEDS_NAMED = 3
 _ANSWERS = {
     "pass": "A probe can be trusted in {}",
     "warn": "with reservations in {}",
@@ -48,11 +49,23 @@ def headline(verdicts: list[tuple[str, str]]) -> str:
 def subtitle(run: Run) -> str:
     """What was run, when, for how long."""
     plan = run.plan
+    if plan.live:
+        feeds = format.listing([feed.label for feed in plan.live[:_FEEDS_NAMED]])
+        more = f" and {format.plural(len(plan.live) - _FEEDS_NAMED, 'more feed')}" if len(plan.live) > _FEEDS_NAMED else ""
+        shape = (
+            f"Live feed {feeds}{more} on {plan.interface}: {format.plural(len(plan.environments), 'environment')} at the same "
+            f"time, {format.plural(plan.samples, 'sample')} of {format.duration_s(plan.duration_s)}"
+        )
+        return _when(run, shape)
     shape = (
         f"Plan {plan.name}: {format.plural(len(plan.environments), 'environment')} {format.TIMES} "
         f"{format.plural(len(plan.traffic), 'profile')} {format.TIMES} "
         f"{format.plural(plan.samples, 'sample')} of {format.duration_s(plan.duration_s)}"
     )
+    return _when(run, shape)
+
+
+def _when(run: Run, shape: str) -> str:
     took = format.elapsed(run.started_at, run.ended_at)
     return f"{shape}. {format.moment(run.started_at)}" + (f", took {took}." if took else ".")
 
@@ -79,6 +92,7 @@ def banners(run: Run, one_stamp: list[str]) -> list[Banner]:
         if trials:
             where = format.listing(list(dict.fromkeys(f"{trial.environment} ({trial.profile})" for trial in trials)))
             found.append(Banner(kind, wording.format(count=format.plural(len(trials), "trial"), where=where)))
+    found += _holes(run)
     if one_stamp:
         found.append(
             Banner(
@@ -91,7 +105,28 @@ def banners(run: Run, one_stamp: list[str]) -> list[Banner]:
     return found
 
 
-_LEFT_OUT: tuple[tuple[str, Literal["sender-limited", "error"], str], ...] = (
+def _holes(run: Run) -> list[Banner]:
+    """Loss of a live feed before it came here, of the sample in which most was missing."""
+    losses = [trial.loss for trial in run.trials if trial.status == "ok" and trial.loss and trial.loss.feed_packets]
+    if not losses:
+        return []
+    worst = max(losses, key=lambda loss: loss.feed_packets)
+    missing = f"{format.count(worst.feed_packets)} of {format.count(worst.expected_packets)} packets of a sample"
+    return [
+        Banner(
+            "holes",
+            f"The feed itself has holes: up to {missing} were missing at the tap already. No environment is to blame for these, "
+            "and they are in no figure of loss below.",
+        )
+    ]
+
+
+_LEFT_OUT: tuple[tuple[str, Literal["sender-limited", "error", "silent"], str], ...] = (
+    (
+        "silent",
+        "silent",
+        "{count} in {where} saw nothing of the live feed, and the tap did not either: nothing is concluded from silence.",
+    ),
     (
         "sender-limited",
         "sender-limited",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from netbench.report import format
 from netbench.report.view.cells import Cell, Footnotes
 from netbench.report.view.pooling import reason_and_evidence
-from netbench.result.records import EnvironmentRecord, Reception, Trial
+from netbench.result.plan import LIVE
+from netbench.result.records import EnvironmentRecord, Loss, Reception, Trial
 from netbench.result.run import Run
 
 LARGEST_NUMBER_OF_ROWS = 1000
@@ -86,13 +87,15 @@ def _row(
         status=trial.status,
         counts=trial.status == "ok",
         reason="" if is_other else evidence or reason or "",
-        sent=figure("sent", format.count(sent.packets) if sent else None, "sent"),
+        sent=figure("at the tap", format.count(tap.packets) if tap else None, "tap")
+        if trial.profile == LIVE
+        else figure("sent", format.count(sent.packets) if sent else None, "sent"),
         received=figure("received", format.count(received.packets) if received else None, "received"),
         lost=figure(
             "lost",
-            f"{format.count(loss.lost_packets)} ({format.percent(loss.lost_ratio)})" if loss else None,
+            _lost(loss) if loss else None,
             "loss",
-            title="" if trial.status == "ok" else "not counted: see the status",
+            title=_remark(loss) if trial.status == "ok" else "not counted: see the status",
         ),
         bound=figure("bound", f"≤{format.UNIT_SPACE}{format.percent_rounded_up(loss.upper_bound_ratio)}" if loss else None, "loss"),
         duplicates=figure("duplicates", format.count(received.duplicate_packets) if received else None, "received"),
@@ -103,6 +106,17 @@ def _row(
         stamps=figure("stamps", stamps.used if stamps else None, "timestamps"),
         steal=figure("steal", format.percent(steal) if steal is not None else None, "cpu", "steal_ratio"),
     )
+
+
+def _lost(loss: Loss) -> str:
+    """Without what a live feed had lost before it came here."""
+    lost, expected = loss.lost_here_packets, loss.expected_here_packets
+    return f"{format.count(lost)} ({format.percent(lost / expected if expected else 0.0)})"
+
+
+def _remark(loss: Loss | None) -> str:
+    missing = loss.feed_packets if loss else 0
+    return f"{format.plural(missing, 'more packet')} were missing in the feed at the tap already" if missing else ""
 
 
 def _why(trial: Trial, reception: Reception, keys: tuple[str, ...]) -> str:
