@@ -346,6 +346,28 @@ def test_what_a_killed_runner_leaves_is_swept_and_what_stands_is_not(
     assert json.loads(netbench("environments", "--clean", "-J").stdout) == {"removed": []}
 
 
+CLEAN_UP = """
+import os, subprocess
+from netbench.environments import lab, registry
+lab.enter()
+theirs = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; exec sleep 60"], stdout=subprocess.PIPE)
+theirs.stdout.readline()
+subprocess.run(["ip", "netns", "attach", "nb-000000-docker-host-daemon", str(theirs.pid)], check=True)
+try:
+    subprocess.run(["ip", "netns", "attach", "nb-000000-docker-host-own", str(os.getpid())], check=True)
+    print([f"{item.kind} {item.name}" for item in registry.clean()], theirs.poll())
+finally:
+    theirs.kill()
+"""
+
+
+def test_a_sweep_takes_the_name_of_a_network_that_is_not_ours_and_ends_nothing_in_it() -> None:
+    done = subprocess.run([sys.executable, "-P", "-c", CLEAN_UP], capture_output=True, text=True, timeout=60, check=False)
+
+    names = [f"namespace nb-000000-docker-host-{role}" for role in ("daemon", "own")]
+    assert done.stdout.strip() == f"{names} None", done.stderr
+
+
 # A CPU limit
 
 
