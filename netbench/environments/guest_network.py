@@ -96,5 +96,5 @@ def remarks(options: dict[str, OptionValue], guest: VirtualMachine) -> tuple[str
     size = f"{options['cpus']} CPUs and {options['memory_mb']} MiB"
     return (
         f"The guest has {size} on {emulated}; its kernel is {guest.image.version}.",
-        f"QEMU was started by: {guest.command_line}",
+        f"The guest is QEMU's: {guest.command_line}",
     )

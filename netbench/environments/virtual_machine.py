@@ -33,6 +33,7 @@ BOOT_SECONDS = 120.0
 _PREFIX = "nb-vm-"  # of directories, and with it of the names of guests
 _CONSOLE, _SAID = "console.log", "qemu.log"
 _END_SECONDS = 5.0
+_LAST_MOMENT_S = 1.0
 _LONGEST_SOCKET_PATH = 107  # sockaddr_un
 _LAST_LINES = 3
 _KVM_MODULES = ("/sys/module/kvm_intel", "/sys/module/kvm_amd")  # without them /dev/kvm runs no ordinary kernel
@@ -112,8 +113,8 @@ class VirtualMachine:
 
     @property
     def command_line(self) -> str:
-        """QEMU's, as it can be typed."""
-        return shlex.join(self._command)
+        """QEMU's, as far as it makes the guest what it is: without the ports, logs and files that serve to control it."""
+        return shlex.join([QEMU, *_hardware(self.machine), *self.machine.devices])
 
     @property
     def enter(self) -> tuple[str, ...]:
@@ -170,9 +171,11 @@ class VirtualMachine:
         try:
             Door(self._directory, ("true",), self.machine.boot_s, self._check).close()
         except NoGuest as error:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LAST_MOMENT_S)  # its ports close a moment before it ends
             self._check()
             raise CannotRunError(
-                f"The guest of {self.machine.name} did not come up within {self.machine.boot_s:.0f} s. {self._last_words()}",
+                f"The guest of {self.machine.name} did not come up within {self.machine.boot_s:g} s. {self._last_words()}",
                 "give it more time (boot_s=…) or more memory (memory_mb=…)",
             ) from error
 
@@ -186,7 +189,7 @@ class VirtualMachine:
             raise CannotRunError(f"QEMU refused the guest of {self.machine.name}: {said}", _refusal_remedy(said))
         raise CannotRunError(
             f"The guest of {self.machine.name} ended before it took commands. {self._last_words()}",
-            "see `netbench environments`; an image that is broken is made again after: rm -r ~/.cache/netbench/guest",
+            f"an image that is broken is made again after: rm -r {self.image.kernel.parent}",
         )
 
     def _last_words(self) -> str:
@@ -233,10 +236,8 @@ def _make_directory() -> Path:
 
 
 def _arguments(machine: Machine, image: guest_image.GuestImage, directory: Path) -> list[str]:
-    chosen = accelerator()
     arguments = ["-name", directory.name, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
-    arguments += ["-machine", machine.chipset, "-accel", "kvm" if chosen == "kvm" else "tcg,thread=multi"]
-    arguments += ["-cpu", "host" if chosen == "kvm" else "max", "-smp", str(machine.cpus), "-m", str(machine.memory_mb)]
+    arguments += _hardware(machine)
     arguments += ["-kernel", str(image.kernel), "-initrd", str(image.initramfs)]
     arguments += ["-append", " ".join(_kernel_words(machine, image))]
     arguments += ["-serial", f"file:{directory / _CONSOLE}"]
@@ -246,6 +247,12 @@ def _arguments(machine: Machine, image: guest_image.GuestImage, directory: Path)
         arguments += ["-chardev", f"socket,id=port{number},path={directory}/port-{number},server=on,wait=off"]
         arguments += ["-device", f"virtserialport,chardev=port{number},name={PORT_NAME}{number}"]
     return [*arguments, *machine.devices]
+
+
+def _hardware(machine: Machine) -> list[str]:
+    emulated = accelerator() == "tcg"
+    arguments = ["-machine", machine.chipset, "-accel", "tcg,thread=multi" if emulated else "kvm"]
+    return [*arguments, "-cpu", "max" if emulated else "host", "-smp", str(machine.cpus), "-m", str(machine.memory_mb)]
 
 
 def _kernel_words(machine: Machine, image: guest_image.GuestImage) -> list[str]:
@@ -282,7 +289,7 @@ def _refusal_remedy(said: str) -> str | None:
     lowered = said.lower()
     if "not a valid device model" in lowered:
         return f"a newer QEMU may have this device; this one: {QEMU} --version"
-    if "/dev/net/tun" in lowered or "tunsetiff" in lowered:
+    if "operation not permitted" in lowered or "permission denied" in lowered:
         return "run as root (sudo), or see `netbench environments` for what is missing"
     if "memory" in lowered:
         return "give the guest less (memory_mb=…)"
