@@ -231,15 +231,17 @@ def test_plans_from_files_are_checked_the_same_way() -> None:
     assert caught.value.message.splitlines() == ["receivers=17: receivers is at most 16.", "mode=True: mode takes text."]
 
 
-@pytest.mark.parametrize("name", ["host", "macvlan", "bridge", "remote"])
+@pytest.mark.parametrize("name", ["host", "macvlan", "bridge", "remote", *(name for name in ENVIRONMENTS if name.startswith("vm-"))])
 def test_every_option_is_documented_with_its_default(name: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / "environments.md").read_text(encoding="utf-8")
 
     for option in registry.environment(name).options:
-        cells = tuple(f"| {place} | `{option.name}` |" for place in (f"`{name}`", "all of the embedded lab"))
+        all_guests = ("all guests (`vm-…`)",) if name.startswith("vm-") else ()
+        cells = tuple(f"| {place} | `{option.name}` |" for place in (f"`{name}`", *all_guests, "all of the embedded lab"))
         rows = [line for line in page.splitlines() if line.startswith(cells)]
         assert len(rows) == 1, option.name
-        assert rows[0].split("|")[3].strip().strip("`") == str(option.default)
+        default = {True: "yes", False: "no"}[option.default] if isinstance(option.default, bool) else str(option.default)
+        assert rows[0].split("|")[3].strip().strip("`") == default
 
 
 def test_asking_what_can_be_built_leaves_this_process_where_it_is() -> None:
