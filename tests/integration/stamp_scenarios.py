@@ -13,7 +13,6 @@ from typing import Any
 from netbench.environments import lab
 from netbench.environments.base import BuiltEnvironment
 from netbench.environments.registry import environment
-from netbench.errors import UsageError
 
 # In the guest: the command is ended by a signal in the middle of its measurement, and the setting read before, during and after.
 SIGNALLED = """
@@ -93,11 +92,7 @@ def card(built: BuiltEnvironment) -> dict[str, Any]:
 
 def main() -> None:
     scenario = {"climb": climb, "card": card}[sys.argv[1]]
-    try:
-        made = environment(sys.argv[2])
-    except UsageError as error:
-        print(json.dumps({"unavailable": error.message}))
-        return
+    made = environment(sys.argv[2])
     lacking = made.available()
     if lacking is not None:
         print(json.dumps({"unavailable": f"{lacking.reason} {lacking.remedy or ''}".rstrip()}))

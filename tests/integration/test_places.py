@@ -95,3 +95,12 @@ def test_hardware_stamps_are_believed_only_where_packets_carried_them(run: dict[
 
 def test_one_report_shows_them_all(run: dict[str, Any]) -> None:
     assert all(f">{place}<" in run["page"] or place in run["page"] for place in PLACES)
+
+
+def test_every_place_counted_packets_for_h4(run: dict[str, Any]) -> None:
+    for record in run["environments"]:
+        ladder = record["timestamp_ladder"]
+        assert ladder is not None, record["timestamp_ladder_absent"]
+        received = {item["traffic"]: item["received_packets"] for item in ladder["traffic"]}
+        assert received["udp_low_rate"] > 0, record["name"]
+        assert sum(item["hardware_packets"] for item in ladder["traffic"]) == 0, record["name"]
