@@ -22,7 +22,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from docker_daemon import DockerDaemon, why_no_daemon
 from sshd import Machine, Sshd, cable, drop_at_input, lossy_cable
+
+from netbench.environments import registry
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a site with an interface of its own takes root")
 
@@ -89,8 +92,15 @@ def playing(machine: Machine, recording: Path, *outputs: str) -> Iterator[None]:
         process.wait()
 
 
-def measured(site: Machine, directory: Path, *arguments: str, exit_codes: tuple[int, ...] = (0,)) -> Any:
-    done = site.run(*NETBENCH, "run", "-i", "eth0", "-t", "2", "--samples", "1", "-q", "-o", directory, *arguments, timeout_s=110)
+def measured(
+    site: Machine,
+    directory: Path,
+    *arguments: str,
+    exit_codes: tuple[int, ...] = (0,),
+    environment: dict[str, str] | None = None,
+) -> Any:
+    command = [*NETBENCH, "run", "-i", "eth0", "-t", "2", "--samples", "1", "-q", "-o", directory, *arguments]
+    done = site.run(*command, timeout_s=110, env={**os.environ, **(environment or {})})
     assert done.returncode in exit_codes, done.stdout + done.stderr
     return json.loads((directory / "run.json").read_text(encoding="utf-8"))
 
@@ -103,10 +113,18 @@ def verdicts(run: Any) -> dict[str, Any]:
     return {verdict["environment"]: verdict for verdict in run["verdicts"]}
 
 
-def as_found(site: Machine) -> list[Any]:
-    """Everything of the site's interfaces that must not change, and the namespaces that are named there."""
+def as_found(site: Machine, *others: str) -> list[Any]:
+    """Everything of the site's interfaces that must not change, and the namespaces that are named there.
+
+    Args:
+        site: whose.
+        others: interfaces that are somebody else's: only that they are there must not change.
+    """
     told = [
-        json.loads(site.run("ip", *words, check=True).stdout)
+        [
+            found if found["ifname"] not in others else found["ifname"]
+            for found in json.loads(site.run("ip", *words, check=True).stdout)
+        ]
         for words in (("-d", "-j", "link", "show"), ("-j", "address", "show"), ("-j", "maddress", "show"))
     ]
     return [*told, site.run("ip", "netns").stdout]
@@ -328,3 +346,64 @@ def test_another_machine_sends_the_profiles(site: Machine, feeder: Machine, tmp_
         assert trial["loss"]["lost_packets"] == 0
         assert trial["tap"]["unique_packets"] == trial["sent"]["packets"]
         assert trial["one_way_delay_us"] is None, "two machines, two clocks"
+
+
+@pytest.fixture
+def daemon(site: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerDaemon]:
+    """A Docker daemon of the site's own: it sees the interface that its networks hang on."""
+    reason = why_no_daemon()
+    if reason is not None:
+        pytest.skip(reason)
+    enter = ["nsenter", f"--net=/proc/{site.process}/ns/net", "unshare", "--mount", "--propagation", "private"]
+    running = DockerDaemon(tmp_path_factory.mktemp("docker"), enter)
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def test_containers_hear_the_feed_where_their_network_lets_it_in(
+    site: Machine, feeder: Machine, recording: Path, tmp_path: Path, daemon: DockerDaemon
+) -> None:
+    before = as_found(site, "docker0")
+    with playing(feeder, recording, TS):
+        environments = ("-e", "host", "-e", "docker-host", "-e", "docker-macvlan", "-e", "docker-bridge")
+        run = measured(site, tmp_path, "--live", TS, *environments, environment={"DOCKER_HOST": daemon.host}, exit_codes=(0,))
+
+    assert as_found(site, "docker0") == before
+    assert daemon.holdings() == []
+    found = trials(run)
+    assert {label: trial["status"] for label, trial in found.items()} == {
+        "host": "ok",
+        "docker-host": "ok",
+        "docker-macvlan": "ok",
+        "docker-bridge": "unsupported",
+    }
+    for label in ("host", "docker-host", "docker-macvlan"):
+        balanced(found[label])
+        assert found[label]["loss"]["lost_packets"] == 0, label
+    packets = found["host"]["tap"]["packets"]
+    assert packets > 100 and found["docker-bridge"]["tap"]["packets"] == packets
+    assert found["docker-bridge"]["reason"].startswith(f"0 of {packets:,} packets that the tap saw arrived at the probe")
+    assert verdicts(run)["docker-bridge"]["verdict"] == "unsupported"
+
+
+def test_a_guest_on_a_macvtap_hears_the_feed_by_a_clock_of_its_own(
+    site: Machine, feeder: Machine, recording: Path, tmp_path: Path
+) -> None:
+    unavailable = registry.environment("vm-macvtap").available()
+    if unavailable is not None:
+        pytest.skip(unavailable.reason)
+    before = as_found(site)
+    with playing(feeder, recording, TS):
+        run = measured(site, tmp_path, "--live", TS, "-e", "host", "-e", "vm-macvtap", exit_codes=(0, 1, 4))
+
+    assert as_found(site) == before
+    guest = trials(run)["vm-macvtap"]
+    assert guest["status"] == "ok", guest["reason"]
+    balanced(guest)
+    packets = guest["tap"]["packets"]
+    assert packets == trials(run)["host"]["tap"]["packets"] > 100
+    assert guest["received"]["unique_packets"] > packets // 2, "an emulated guest may lose, but it hears the feed"
+    assert guest["tap"]["transit_us"] is None and "clock" in guest["tap"]["absent"]["transit_us"]
+    assert guest["tap"]["distortion_us"] is not None
