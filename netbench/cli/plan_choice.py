@@ -68,7 +68,8 @@ def chosen_plan(
         chosen.setdefault("profiles", [])
         if path is None:
             chosen.setdefault("duration_s", _LIVE_DURATION_S)
-            environments = environments or _ON_AN_INTERFACE
+    if path is None and "interface" in chosen:
+        environments = environments or _ON_AN_INTERFACE
     if environments:
         chosen["environments"] = _parsed(environments, parse_environment, "-e", mistakes)
     if profiles:

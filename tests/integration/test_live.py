@@ -327,6 +327,22 @@ def test_an_ordinary_user_is_told_the_command_for_root(site: Machine, tmp_path: 
     assert f"sudo {sys.executable} -m netbench {' '.join(command)}" in " ".join(done.stderr.split())
 
 
+def test_another_machine_listens_at_the_same_time(site: Machine, feeder: Machine, recording: Path, tmp_path: Path) -> None:
+    """The site itself, reached by ssh: another clock, as far as netbench knows."""
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    with Sshd(site, SITE, keys) as server, playing(feeder, recording, TS):
+        run = measured(site, tmp_path / "out", "--live", TS, "-e", "host", "--site", server.target)
+
+    host, there = run["trials"]
+    assert (host["environment"], there["status"]) == ("host", "ok"), there["reason"]
+    for trial in run["trials"]:
+        balanced(trial)
+        assert trial["loss"]["lost_packets"] == 0
+    assert there["tap"]["packets"] == host["tap"]["packets"] > 100
+    assert there["tap"]["transit_us"] is None and there["tap"]["distortion_us"] is not None
+
+
 def test_another_machine_sends_the_profiles(site: Machine, feeder: Machine, tmp_path: Path) -> None:
     before = as_found(site)
     keys = tmp_path / "keys"
