@@ -15,6 +15,8 @@ _HOW_TO_GET = {
     "gve": "gcloud compute instances create NAME --network-interface=nic-type=GVNIC …",
     "vif": "modprobe xen-netfront   # and take xen_emul_unplug=never off the kernel's command line",
 }
+# Driver -> groups that its function hears at once: igbvf's message to the parent has room for 30 addresses, 224.0.0.1 is one.
+_MOST_GROUPS = {"igbvf": 29}
 _VIRTUALBOX = "VBoxManage modifyvm VM --nictype1 virtio   # while the VM is off"
 
 
@@ -81,6 +83,22 @@ def _function_trust(place: Place) -> Judgement | None:
     return Judgement("ok", f"{name}, and trusted")
 
 
+def _function_groups(place: Place) -> Judgement | None:
+    for mode in devices(place):
+        most = _MOST_GROUPS.get(str(mode.get("driver")))
+        function = function_of(mode)
+        if most is None or function is None:
+            continue
+        parent, _ = parent_and_number(function)
+        evidence = (
+            f"{mode.get('name')} hears at most {most} groups at once: {mode.get('driver')} tells its parent of no more. Further "
+            "joins succeed, nothing of these groups arrives, no counter tells, and neither trust nor promiscuous mode helps"
+        )
+        where = "" if function.get("parent") is not None else "   # on the host that lent it"
+        return Judgement("warn", evidence, f"netbench inspect -i {parent}{where}   # a probe of more groups belongs there")
+    return None
+
+
 def _functions_made(place: Place) -> Judgement | None:
     for mode in devices(place):
         sriov = mode.get("sriov")
@@ -138,6 +156,13 @@ DEVICE_CHECKS: tuple[Check, ...] = (
         "trusted by its parent, so that it may take in every group",
         (_MODE,),
         _function_trust,
+    ),
+    Check(
+        "function_groups",
+        "Groups of the virtual function",
+        "as many groups as the probe receives",
+        (_MODE,),
+        _function_groups,
     ),
     Check(
         "functions_made",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from netbench.compare.findings import judge
 from netbench.environments.vm_igb import missing_device
 from netbench.environments.vm_sriov import MOST_GROUPS
 
@@ -86,6 +87,12 @@ def test_function_bound_to_vfio_has_no_interface_any_more_and_the_other_one_has(
 @pytest.mark.parametrize("joined", [2, MOST_GROUPS, MOST_GROUPS + 3])
 def test_function_hears_the_groups_that_it_joined_up_to_what_its_driver_can_tell_the_card(told, joined):
     assert told["heard"][str(joined)] == list(range(1, min(joined, MOST_GROUPS) + 1))
+
+
+def test_what_the_function_hears_is_what_the_finding_says(told):
+    (finding,) = [finding for finding in judge(told["probe"]) if finding.id == "function_groups"]
+
+    assert f"at most {len(told['heard'][str(MOST_GROUPS + 3)])} groups" in finding.evidence
 
 
 def test_qemu_without_a_device_is_told_with_its_version(told):

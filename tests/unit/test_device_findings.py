@@ -38,6 +38,7 @@ FOUND = [
     ("metal-i350-iommu-off", "bond0.100", "device_model", "ok", "eno2: a physical NIC", None),
     ("kvm-mlx5-vf", "enp6s0", "function_trust", "info", "its parent is not seen", "vf NUMBER trust on   # on the host"),
     ("qemu-igb-2-vfs", "eth2", "function_trust", "info", "virtual function 1 of eth0", "ip link set eth0 vf 1 trust on"),
+    ("qemu-igb-2-vfs", "eth2", "function_groups", "warn", "at most 29 groups", "netbench inspect -i eth0   # a probe of more"),
     ("metal-x520-4-of-63-vfs", "enp59s0f0", "functions_made", "ok", "4 of 63", None),
     ("metal-x520-4-of-63-vfs", "enp59s0f1", "functions_made", "info", "63 virtual functions", "0000:3b:00.1/sriov_numvfs"),
     ("azure-mlx5", "eth0", "accelerated_networking", "ok", "enP31550s1 (mlx5_core)", None),
@@ -67,11 +68,12 @@ SILENT = [
     (
         "qemu-virtio",
         "eth0",
-        {"function_trust", "functions_made", "accelerated_networking", "iommu", "held_nics", "parent", "on_top"},
+        {"function_trust", "function_groups", "functions_made", "accelerated_networking", "iommu", "held_nics", "parent", "on_top"},
     ),
     ("qemu-stacked", "br0", {"device_model", "parent", "on_top"}),
     ("azure-mlx5", "enP31550s1", {"function_trust"}),  # Azure's to decide
     ("xen-dom0", "eno1", {"iommu"}),  # Xen has it
+    ("kvm-mlx5-vf", "enp6s0", {"function_groups"}),  # of another driver
     ("metal-i350-iommu-off", "eno1", {"iommu_group", "function_trust", "parent", "on_top"}),
 ]
 
