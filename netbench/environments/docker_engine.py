@@ -101,15 +101,9 @@ def unavailable(*needs: str) -> Unavailable | None:
         return lacking
     try:
         with connect():
-            pass
-        if lab.privilege() != "root":
-            raise CannotRunError(
-                "Docker's environments are built in the daemon's own network, into which an ordinary user may not reach.",
-                "run it as root: sudo netbench …",
-            )
+            return None
     except CannotRunError as error:
         return Unavailable(error.message, error.remedy)
-    return None
 
 
 def check_parent(engine: Engine, parent: Parent) -> None:
@@ -208,6 +202,11 @@ def _listener(path: str) -> int:
         raise _not_permitted(path) from None
     except OSError as error:
         raise CannotRunError(f"No Docker daemon runs here: {path} does not answer ({error.strerror or error}).", _START) from error
+    if lab.privilege() != "root":
+        raise CannotRunError(
+            "Docker's environments are built in the daemon's own network, into which an ordinary user may not reach.",
+            "run it as root: sudo netbench …",
+        )
     if process == 0 or not os.path.exists(f"/proc/{process}/ns/net"):
         raise CannotRunError(
             f"The Docker daemon behind {path} cannot be seen from here: netbench runs in a container that was given its socket.",
