@@ -13,35 +13,26 @@ import random
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
 from netbench import __version__
-from netbench.agent_client import LOCAL_AGENT, AgentClient
-from netbench.compare import findings
 from netbench.compare.verdict import judge
 from netbench.environments import parent as own_network
-from netbench.environments import registry
-from netbench.environments.base import BuiltEnvironment, Environment, Parent
-from netbench.environments.netns import Network, enter
+from netbench.environments.base import Parent
 from netbench.errors import CannotRunError, NetbenchError
 from netbench.facts import counters
 from netbench.live_runner import run_live_sample
-from netbench.metrics.floor import build_floor
 from netbench.metrics.live import live_trial_without_numbers
 from netbench.metrics.packet_log import PacketLogFolder
-from netbench.place_facts import ask_for_facts, told_facts
-from netbench.protocol import FloorJob
 from netbench.result import store
-from netbench.result.plan import LIVE, EnvironmentPlan, Plan, Profile
+from netbench.result.plan import LIVE, Plan, Profile
 from netbench.result.records import EnvironmentRecord, Facts, Floor, Tool, Trial
 from netbench.result.run import Run
 from netbench.stamp_runner import measure_ladder
+from netbench.standing import Standing, build, measure_floor, with_facts
 from netbench.trial_runner import run_trial
-
-_FLOOR_TIMEOUT_S = 30.0
 
 
 class Observer(Protocol):
@@ -58,14 +49,6 @@ class Observer(Protocol):
 
     def trial_ended(self, trial: Trial) -> None:
         """A trial is over."""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """An environment of the plan that could be built."""
-
-    plan: EnvironmentPlan
-    built: BuiltEnvironment
 
 
 def run(
@@ -114,15 +97,15 @@ def run(
     cpu_before = counters.read()
     try:
         with ExitStack() as stack:
-            standing, records = _build(plan, parent, stack, observer)
+            standing, records = build(plan, parent, stack, observer.step)
             current = current.model_copy(update={"environments": records})
             if not standing:
                 reasons = "; ".join(f"{record.label}: {record.reason}" for record in records)
                 raise CannotRunError(f"no environment of the plan can be built here: {reasons}", records[0].remedy)
             observer.step("reading facts")
-            current = current.model_copy(update={"environments": _facts(standing, records)})
+            current = current.model_copy(update={"environments": with_facts(standing, records)})
             observer.step("measuring the floor")
-            current = current.model_copy(update={"floor": _floor(standing[0], parent)})
+            current = current.model_copy(update={"floor": measure_floor(standing[0], parent)})
             for item in standing:
                 observer.step(f"hardware timestamps of {item.plan.label}")
                 current = current.model_copy(update={"environments": _with_ladder(plan, item, current.environments)})
@@ -152,90 +135,6 @@ def _undisturbed() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _build(
-    plan: Plan, parent: Parent | None, stack: ExitStack, observer: Observer
-) -> tuple[list[Standing], list[EnvironmentRecord]]:
-    """Build every environment that can be; the others are recorded with their reason."""
-    standing: list[Standing] = []
-    records: list[EnvironmentRecord] = []
-    for wanted in plan.environments:
-        observer.step(f"building {wanted.label}")
-        environment: Environment = registry.environment(wanted.name)
-        unavailable = environment.available()
-        if unavailable is not None:
-            records.append(_unavailable(wanted, environment, unavailable.reason, unavailable.remedy))
-            continue
-        try:
-            built = stack.enter_context(environment.setup(dict(wanted.options), parent))
-        except CannotRunError as error:
-            records.append(_unavailable(wanted, environment, error.message, error.remedy))
-            continue
-        standing.append(Standing(wanted, built))
-        records.append(
-            EnvironmentRecord(
-                name=wanted.name,
-                label=wanted.label,
-                available=True,
-                description=environment.description,
-                receivers=len(built.receivers),
-                multicast_unsupported=built.multicast_unsupported,
-                injected=built.injected,
-                built_by=list(built.built_by),
-                interface=built.receivers[0].interface,
-                remarks=list(built.remarks),
-                parent_interface=built.parent_interface,
-            )
-        )
-    return standing, records
-
-
-def _unavailable(wanted: EnvironmentPlan, environment: Environment, reason: str, remedy: str | None) -> EnvironmentRecord:
-    return EnvironmentRecord(
-        name=wanted.name, label=wanted.label, available=False, reason=reason, remedy=remedy, description=environment.description
-    )
-
-
-def _facts(standing: Sequence[Standing], records: Sequence[EnvironmentRecord]) -> list[EnvironmentRecord]:
-    """The records with the facts of each place where a probe would sit, and the findings from these."""
-    with ExitStack() as stack:
-        agents = {
-            item.plan.label: stack.enter_context(
-                ask_for_facts(item.plan.label, item.built.receivers[0].interface, item.built.receivers[0].agent)
-            )
-            for item in standing
-        }
-        read = {label: told_facts(agent) for label, agent in agents.items()}
-    described = []
-    for record in records:
-        facts = read.get(record.label)
-        if facts is None:
-            described.append(record)
-            continue
-        update = {
-            "facts": facts,
-            "findings": findings.judge({**facts.values, "absent": facts.absent}),
-            "hardware_stamps": facts.values.get("timestamps"),
-        }
-        described.append(record.model_copy(update=update))
-    return described
-
-
-def _floor(item: Standing, parent: Parent | None) -> Floor:
-    """Where the sender sits; on the user's own network, in a namespace of ours: nothing of theirs hears its packets."""
-    if parent is None:
-        return _measured_floor(item.built.sending_site.agent)
-    with Network("floor") as network:
-        return _measured_floor((*enter(network.namespace("loopback")), *LOCAL_AGENT))
-
-
-def _measured_floor(agent_command: Sequence[str]) -> Floor:
-    with AgentClient("the floor's agent", FloorJob(), agent_command) as agent:
-        try:
-            return build_floor(agent.result(_FLOOR_TIMEOUT_S))
-        except NetbenchError as error:
-            return Floor(absent={"clock_cost_ns": f"not measured: {error.message}"})
 
 
 def _with_ladder(plan: Plan, item: Standing, records: Sequence[EnvironmentRecord]) -> list[EnvironmentRecord]:
