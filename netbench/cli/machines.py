@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netbench.environments.machine import Machine, parse_machine
+from netbench.environments.machines.machine import Machine, parse_machine
 from netbench.errors import UsageError
 from netbench.result.plan import Plan
 

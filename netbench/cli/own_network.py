@@ -52,7 +52,7 @@ def parent(plan: Plan, sender: str | None) -> Iterator[Parent | None]:
     if machine is None:
         yield found
         return
-    from netbench.environments.far_end import sending_machine
+    from netbench.environments.machines.far_end import sending_machine
 
     with sending_machine(machine, found.address) as site:
         yield replace(found, sender=site)

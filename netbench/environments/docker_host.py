@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from netbench.environments import abilities, docker_container, docker_engine, docker_ground, docker_image, injection, wire
+from netbench.environments import abilities, injection, wire
 from netbench.environments.base import BuiltEnvironment, Parent, Unavailable
+from netbench.environments.containers import container as docker_container
+from netbench.environments.containers import engine as docker_engine
+from netbench.environments.containers import ground as docker_ground
+from netbench.environments.containers import image as docker_image
 from netbench.environments.injection import Injection
 from netbench.environments.netns import Network
 from netbench.environments.options import resolve

@@ -6,17 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from netbench.environments import (
-    abilities,
-    docker_addresses,
-    docker_container,
-    docker_engine,
-    docker_ground,
-    docker_image,
-    docker_network,
-    injection,
-)
+from netbench.environments import abilities, injection
 from netbench.environments.base import BuiltEnvironment, Option, Parent, Unavailable
+from netbench.environments.containers import addresses as docker_addresses
+from netbench.environments.containers import container as docker_container
+from netbench.environments.containers import engine as docker_engine
+from netbench.environments.containers import ground as docker_ground
+from netbench.environments.containers import image as docker_image
+from netbench.environments.containers import network as docker_network
 from netbench.environments.injection import Injection
 from netbench.environments.netns import Network
 from netbench.environments.options import resolve
@@ -24,11 +21,11 @@ from netbench.errors import UsageError
 
 if TYPE_CHECKING:
     from netbench.environments.base import Site
-    from netbench.environments.docker_addresses import Addressing
-    from netbench.environments.docker_container import Connection, Container
-    from netbench.environments.docker_engine import Engine
-    from netbench.environments.docker_ground import Ground
-    from netbench.environments.docker_image import Image
+    from netbench.environments.containers.addresses import Addressing
+    from netbench.environments.containers.container import Connection, Container
+    from netbench.environments.containers.engine import Engine
+    from netbench.environments.containers.ground import Ground
+    from netbench.environments.containers.image import Image
     from netbench.result.plan import OptionValue
 
 _APART = "Over macvlan the container and its host do not reach each other; who needs both takes a second network (management=yes)."

@@ -69,9 +69,9 @@ def _sweep_orphans() -> list[Removed]:
 
 def _sweep_docker() -> list[Removed]:
     """Containers, their networks and images, and rules in the daemon's network."""
-    from netbench.environments import docker_leftovers  # it asks us for nothing; its own imports cost
+    from netbench.environments.containers import leftovers as containers  # it asks us for nothing; its own imports cost
 
-    return [Removed(kind, name) for kind, name in docker_leftovers.sweep()]
+    return [Removed(kind, name) for kind, name in containers.sweep()]
 
 
 def _parent(directory: Path) -> int:
@@ -81,14 +81,14 @@ def _parent(directory: Path) -> int:
 
 def _sweep_guests() -> list[Removed]:
     """Virtual machines of runs that are dead, and the directories of their ports and logs."""
-    from netbench.environments import virtual_machine
+    from netbench.environments.guests import virtual_machine
 
     return [Removed(kind, name) for kind, name in virtual_machine.sweep()]
 
 
 def _sweep_control_sockets() -> list[Removed]:
     """Directories of ssh connections whose process is dead, and so is the shell that should have removed them."""
-    from netbench.environments import ssh
+    from netbench.environments.machines import ssh
 
     return [Removed("directory", name) for name in ssh.sweep()]
 

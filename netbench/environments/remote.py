@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from netbench.environments import lab
 from netbench.environments.base import BuiltEnvironment, Option, Parent, Site, Unavailable
-from netbench.environments.far_end import FarEnd, far_end
-from netbench.environments.machine import OPTIONS, Machine
+from netbench.environments.machines.far_end import FarEnd, far_end
+from netbench.environments.machines.machine import OPTIONS, Machine
+from netbench.environments.machines.ssh import Connection, connect
+from netbench.environments.machines.ssh_keeper import address_towards, ipv4_interfaces, on_link
 from netbench.environments.options import resolve
-from netbench.environments.ssh import Connection, connect
-from netbench.environments.ssh_keeper import address_towards, ipv4_interfaces, on_link
 from netbench.errors import CannotRunError, UsageError
 
 if TYPE_CHECKING:

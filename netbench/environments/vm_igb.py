@@ -6,9 +6,9 @@ import subprocess
 from functools import cache
 
 from netbench.environments.base import Unavailable
-from netbench.environments.bridged_guest import BridgedGuest
-from netbench.environments.guest_kernel import find_program
-from netbench.environments.virtual_machine import QEMU
+from netbench.environments.guests.bridged import BridgedGuest
+from netbench.environments.guests.kernel import find_program
+from netbench.environments.guests.virtual_machine import QEMU
 
 _SECONDS = 20.0
 

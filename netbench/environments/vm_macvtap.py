@@ -8,13 +8,15 @@ from dataclasses import replace
 from ipaddress import IPv4Interface
 from typing import TYPE_CHECKING
 
-from netbench.environments import abilities, guest_network, injection, lab, macvtap, virtual_machine, wire
+from netbench.environments import abilities, injection, lab, wire
 from netbench.environments import parent as own
 from netbench.environments.base import BuiltEnvironment, Option, Parent, Site, Unavailable
+from netbench.environments.guests import macvtap, virtual_machine
+from netbench.environments.guests import network as guest_network
+from netbench.environments.guests.virtual_machine import Machine, VirtualMachine
 from netbench.environments.injection import Injection
 from netbench.environments.netns import Network, enter
 from netbench.environments.options import resolve
-from netbench.environments.virtual_machine import Machine, VirtualMachine
 from netbench.errors import UsageError
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netbench.environments import guest_network
 from netbench.environments.base import Site
+from netbench.environments.guests import network as guest_network
+from netbench.environments.guests.virtual_machine import VirtualMachine
 from netbench.environments.netns import Network
-from netbench.environments.virtual_machine import VirtualMachine
 from netbench.environments.vm_igb import VmIgbEnvironment
 from netbench.errors import CannotRunError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netbench.environments.bridged_guest import BridgedGuest
+from netbench.environments.guests.bridged import BridgedGuest
 
 
 class VmVirtioEnvironment(BridgedGuest):

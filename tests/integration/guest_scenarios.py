@@ -16,12 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from netbench.environments import guest_image, lab, registry
+from netbench.environments import lab, registry
 from netbench.environments.base import Site
-from netbench.environments.guest_channel import PORTS
-from netbench.environments.guest_image import GuestImage
+from netbench.environments.guests import image as guest_image
+from netbench.environments.guests.channel import PORTS
+from netbench.environments.guests.image import GuestImage
+from netbench.environments.guests.virtual_machine import Machine, VirtualMachine
 from netbench.environments.netns import Network
-from netbench.environments.virtual_machine import Machine, VirtualMachine
 from netbench.errors import NetbenchError
 
 MEGABYTES = b"netbench" * (3 << 17)

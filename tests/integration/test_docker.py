@@ -290,7 +290,7 @@ def test_a_socket_that_nobody_listens_at_is_told(netbench: Callable[..., Any], t
 
 
 def test_an_ordinary_user_may_not_ask_the_daemon(docker_daemon: DockerDaemon) -> None:
-    script = "from netbench.environments import docker_engine as e; u = e.unavailable(); print(u.reason); print(u.remedy)"
+    script = "from netbench.environments.containers import engine as e; u = e.unavailable(); print(u.reason); print(u.remedy)"
     nobody = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
     done = subprocess.run([*nobody, sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=60, check=False)
 

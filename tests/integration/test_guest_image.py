@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from netbench.environments import guest_image, guest_kernel
-from netbench.environments.guest_image import GuestImage
+from netbench.environments.guests import image as guest_image
+from netbench.environments.guests import kernel as guest_kernel
+from netbench.environments.guests.image import GuestImage
 from netbench.errors import CannotRunError
 
 QEMU = "qemu-system-x86_64"

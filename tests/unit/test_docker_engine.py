@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from netbench.environments import docker_engine, ownership
+from netbench.environments import ownership
+from netbench.environments.containers import engine as docker_engine
 from netbench.errors import CannotRunError
 
 # What `docker info` told, cut down to what is asked for.

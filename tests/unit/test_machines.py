@@ -13,10 +13,10 @@ from typing import IO, Any
 
 import pytest
 
-from netbench.environments import ssh, ssh_keeper
-from netbench.environments.machine import Machine, parse_machine
-from netbench.environments.ssh_parcel import parcel
-from netbench.environments.ssh_refusals import refusal
+from netbench.environments.machines import ssh, ssh_keeper
+from netbench.environments.machines.machine import Machine, parse_machine
+from netbench.environments.machines.ssh_parcel import parcel
+from netbench.environments.machines.ssh_refusals import refusal
 from netbench.errors import UsageError
 
 KEEPER = Path(ssh_keeper.__file__).read_bytes()

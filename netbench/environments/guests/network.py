@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from netbench.environments import wire
 from netbench.environments.base import Option, Site
+from netbench.environments.guests.virtual_machine import VirtualMachine, accelerator
 from netbench.environments.netns import Network
-from netbench.environments.virtual_machine import VirtualMachine, accelerator
 from netbench.errors import CannotRunError
 
 if TYPE_CHECKING:

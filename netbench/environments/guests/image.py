@@ -1,6 +1,6 @@
 """The kernel and the first file system of a guest: made from what the distribution has, and kept in the user's cache.
 
-The initramfs holds a static busybox, `guest_init.sh` as its first program, and the kernel's modules that netbench uses. All the
+The initramfs holds a static busybox, `init.sh` as its first program, and the kernel's modules that netbench uses. All the
 rest of a guest is the host's own file system, shared read only, so a guest runs the same Python and the same netbench.
 """
 
@@ -20,12 +20,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from netbench.environments import guest_kernel
 from netbench.environments.base import Unavailable
-from netbench.environments.guest_kernel import REQUIRED, WANTED, Kernel, find_program, module_name
+from netbench.environments.guests import kernel as guest_kernel
+from netbench.environments.guests.kernel import REQUIRED, WANTED, Kernel, find_program, module_name
 from netbench.errors import CannotRunError
 
-_INIT = Path(__file__).with_name("guest_init.sh")
+_INIT = Path(__file__).with_name("init.sh")
 _APPLETS = frozenset({"chroot", "modprobe", "mount", "poweroff", "printf", "sh"})
 _PROGRAM_SECONDS = 60.0
 _PACKAGES = {"busybox": "busybox-static", "cpio": "cpio", "depmod": "kmod"}
@@ -37,7 +37,7 @@ class GuestImage:
 
     Attributes:
         kernel: a bzImage.
-        initramfs: for it; its first program is guest_init.sh.
+        initramfs: for it; its first program is init.sh.
         version: of the kernel, as `uname -r` tells it in the guest.
         modules: kernel modules that the guest can load or has built in; names have `_`, never `-`.
         origin: `installed` (the machine's own kernel) or `package` (fetched).
@@ -191,7 +191,7 @@ def _grow(tree: Path, kernel: Kernel) -> set[str]:
 
 
 def _busybox() -> str:
-    """A busybox that needs no libraries and can do what guest_init.sh asks for."""
+    """A busybox that needs no libraries and can do what init.sh asks for."""
     busybox = find_program("busybox") or "busybox"
     able = set(_run("busybox", "--list").decode().split())
     if b"/ld-linux" in Path(busybox).read_bytes() or not able >= _APPLETS:

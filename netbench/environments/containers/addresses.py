@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import TYPE_CHECKING, Any
 
-from netbench.environments import docker_ground
 from netbench.environments.base import Option
-from netbench.environments.docker_ground import Ground
+from netbench.environments.containers import ground as docker_ground
+from netbench.environments.containers.ground import Ground
 from netbench.environments.netns import run
 from netbench.errors import CannotRunError, UsageError
 

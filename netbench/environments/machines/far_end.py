@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from netbench.environments.base import Site
-from netbench.environments.machine import Machine
-from netbench.environments.ssh import Connection, connect
-from netbench.environments.ssh_keeper import on_link
+from netbench.environments.machines.machine import Machine
+from netbench.environments.machines.ssh import Connection, connect
+from netbench.environments.machines.ssh_keeper import on_link
 from netbench.errors import CannotRunError
 
 _TRANSLATED = "name the address that test packets reach it by: …,address=192.0.2.7 (and …,interface=NAME if it is not the first)"

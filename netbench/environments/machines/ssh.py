@@ -30,13 +30,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from netbench.environments import ssh_keeper
 from netbench.environments.base import Site
-from netbench.environments.machine import Machine
-from netbench.environments.ssh_door import SEPARATOR
-from netbench.environments.ssh_keeper import started
-from netbench.environments.ssh_parcel import Parcel, parcel
-from netbench.environments.ssh_refusals import refusal
+from netbench.environments.machines import ssh_keeper
+from netbench.environments.machines.machine import Machine
+from netbench.environments.machines.ssh_door import SEPARATOR
+from netbench.environments.machines.ssh_keeper import started
+from netbench.environments.machines.ssh_parcel import Parcel, parcel
+from netbench.environments.machines.ssh_refusals import refusal
 from netbench.errors import CannotRunError
 
 LEASE_S = 60
@@ -100,7 +100,7 @@ class Connection:
     def site(self, name: str, interface: str, address: str, place: str) -> Site:
         """A place there where agents can be started."""
         session = (*self._ssh(*_SESSION), SEPARATOR)
-        door = (sys.executable, "-P", "-m", "netbench.environments.ssh_door")
+        door = (sys.executable, "-P", "-m", "netbench.environments.machines.ssh_door")
         path = (f"PYTHONPATH={self._carried_to}",) if self._carried_to else ()
         return Site(
             name=name,

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import netbench
-from netbench.environments.ssh_keeper import digest
+from netbench.environments.machines.ssh_keeper import digest
 from netbench.errors import CannotRunError
 
 _MODULES = ("__init__", "agent", "agent_jobs", "agent_session", "core", "errors", "interface", "protocol", "refusals")

@@ -1,4 +1,4 @@
-"""The words between a door (guest_door.py, on the host) and a guest (guest_supervisor.py): commands in, what they print out.
+"""The words between a door (door.py, on the host) and a guest (supervisor.py): commands in, what they print out.
 
 Theory of operation. A guest has a pool of virtio-serial ports, each a Unix socket of QEMU on the host. A door takes a free one by a
 lock on a file beside it, and has it for one command. Such a port carries bytes and knows no half close, and bytes of the door

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import netbench
 from netbench.environments.base import Option
-from netbench.environments.docker_engine import LABEL, Engine, told
+from netbench.environments.containers.engine import LABEL, Engine, told
 from netbench.environments.netns import Network
 from netbench.errors import CannotRunError, UsageError
 

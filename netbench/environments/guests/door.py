@@ -1,7 +1,7 @@
-"""Runs a command in a guest, as `ip netns exec` does in a namespace: `python -m netbench.environments.guest_door DIR COMMAND…`.
+"""Runs a command in a guest, as `ip netns exec` does in a namespace: `python -m netbench.environments.guests.door DIR COMMAND…`.
 
 Standard input, output, error and the exit status are the command's. When this process ends, in whatever way, so does the command;
-when the guest ends, so does this process. See guest_channel.py for the words. Standard library only.
+when the guest ends, so does this process. See channel.py for the words. Standard library only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from netbench.environments.guest_channel import MOST_PENDING_BYTES, PIECE_BYTES, PORTS, Lines, line
+from netbench.environments.guests.channel import MOST_PENDING_BYTES, PIECE_BYTES, PORTS, Lines, line
 
 EXIT_STATUS_NO_GUEST = 255  # as ssh says it
 

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from netbench.environments import abilities, guest_network, injection, virtual_machine, wire
+from netbench.environments import abilities, injection, wire
 from netbench.environments.base import BuiltEnvironment, Parent, Site, Unavailable
+from netbench.environments.guests import network as guest_network
+from netbench.environments.guests import virtual_machine
+from netbench.environments.guests.virtual_machine import Machine, VirtualMachine
 from netbench.environments.injection import Injection
 from netbench.environments.netns import Network
 from netbench.environments.options import resolve
-from netbench.environments.virtual_machine import Machine, VirtualMachine
 from netbench.errors import CannotRunError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The door to another machine: `python -m netbench.environments.ssh_door SSH… -- COMMAND…` becomes `SSH… 'COMMAND…'`.
+"""The door to another machine: `python -m netbench.environments.machines.ssh_door SSH… -- COMMAND…` becomes `SSH… 'COMMAND…'`.
 
 ssh joins the words of a command by blanks and lets a shell there split them again; here they are quoted, so that they arrive as
 they were given. This process replaces itself by ssh.

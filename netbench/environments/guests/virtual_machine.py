@@ -1,7 +1,7 @@
 """A virtual machine of QEMU: started in a network namespace, waited for until it takes commands, ended with its runner.
 
-The guest boots the image of guest_image.py, whose first program shows it the host's files, read only, and starts
-guest_supervisor.py there, which takes commands by virtio-serial ports (guest_channel.py): no network is needed to control a guest.
+The guest boots the image of image.py, whose first program shows it the host's files, read only, and starts
+supervisor.py there, which takes commands by virtio-serial ports (channel.py): no network is needed to control a guest.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from netbench.environments import guest_image
 from netbench.environments.base import Site, Unavailable
-from netbench.environments.guest_channel import PORT_NAME, PORTS
-from netbench.environments.guest_door import Door, NoGuest
+from netbench.environments.guests import image as guest_image
+from netbench.environments.guests.channel import PORT_NAME, PORTS
+from netbench.environments.guests.door import Door, NoGuest
 from netbench.environments.netns import enter, run
 from netbench.environments.ownership import is_dead, owner
 from netbench.errors import CannotRunError
@@ -119,7 +119,7 @@ class VirtualMachine:
     @property
     def enter(self) -> tuple[str, ...]:
         """What stands before a command line so that it runs in the guest."""
-        return (sys.executable, "-P", "-m", "netbench.environments.guest_door", str(self._directory))
+        return (sys.executable, "-P", "-m", "netbench.environments.guests.door", str(self._directory))
 
     def site(self, name: str, interface: str, address: str) -> Site:
         """The site of an interface in the guest; place and clock are the guest's own."""
@@ -258,19 +258,19 @@ def _hardware(machine: Machine) -> list[str]:
 def _kernel_words(machine: Machine, image: guest_image.GuestImage) -> list[str]:
     modules = [module for module in machine.modules if module.replace("-", "_") in image.modules]
     words = ["console=ttyS0", "quiet", "panic=-1", "net.ifnames=0", "ipv6.disable=1"]
-    words += [f"nb.python={_plain(sys.executable)}", "nb.module=netbench.environments.guest_supervisor"]
+    words += [f"nb.python={_plain(sys.executable)}", "nb.module=netbench.environments.guests.supervisor"]
     words += [f"nb.modules={','.join(modules)}", f"nb.keep={','.join(map(_plain, _kept()))}"]
     return [*words, *machine.kernel_arguments]
 
 
 def _kept() -> list[str]:
     """What the guest must see of directories that are its own otherwise: the interpreter and netbench, where they live there."""
-    ours = {os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, Path(__file__).parents[1])} | {sys.prefix}
+    ours = {os.path.realpath(path) for path in (sys.prefix, sys.base_prefix, Path(__file__).parents[2])} | {sys.prefix}
     return sorted(path for path in ours if path.startswith(("/tmp/", "/run/", "/var/tmp/")))
 
 
 def _plain(text: str) -> str:
-    """As a word of the kernel's command line, which guest_init.sh reads."""
+    """As a word of the kernel's command line, which init.sh reads."""
     return re.sub(r"[\s,%\"]", lambda found: f"%{ord(found[0]):02x}", text)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netbench.environments.machine import Machine
+from netbench.environments.machines.machine import Machine
 from netbench.errors import CannotRunError
 
 # Part of what ssh says, in lower case -> what it means, and what helps. {typed} is the command line by hand.

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netbench.environments.base import Option, Site
-from netbench.environments.docker_engine import LABEL, Engine, told
-from netbench.environments.docker_image import Image, binds
+from netbench.environments.containers.engine import LABEL, Engine, told
+from netbench.environments.containers.image import Image, binds
 from netbench.environments.netns import Network
 from netbench.environments.ownership import owner
 

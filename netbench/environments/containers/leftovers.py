@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from netbench.environments import docker_engine
-from netbench.environments.docker_engine import LABEL, Engine, told
+from netbench.environments.containers import engine as docker_engine
+from netbench.environments.containers.engine import LABEL, Engine, told
 from netbench.environments.injection import SHARED_TABLE
 from netbench.environments.netns import run
 from netbench.environments.ownership import is_dead

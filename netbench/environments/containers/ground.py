@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network
 from typing import Any
 
-from netbench.environments import docker_engine, wire
 from netbench.environments import parent as own
+from netbench.environments import wire
 from netbench.environments.base import Parent, Site
-from netbench.environments.docker_engine import Engine
+from netbench.environments.containers import engine as docker_engine
+from netbench.environments.containers.engine import Engine
 from netbench.environments.injection import Injection
 from netbench.environments.netns import Network, run, site
 from netbench.errors import CannotRunError, UsageError

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from netbench.environments.docker_engine import LABEL, Engine, told
+from netbench.environments.containers.engine import LABEL, Engine, told
 from netbench.environments.netns import Network, run
 from netbench.environments.ownership import owner
 from netbench.errors import CannotRunError

@@ -3,7 +3,7 @@
 Theory of operation. An emulated processor takes seconds to start Python and to import an agent. So this process imports the agent
 once and then forks: one server for each port, which forks again for each command. A command line of an agent becomes the agent in
 the forked process itself; every other one is executed. A server sleeps while nobody is at its port: a guest that measures is not
-disturbed by what waits. See guest_channel.py for the words. Standard library only (and the agent).
+disturbed by what waits. See channel.py for the words. Standard library only (and the agent).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import netbench.agent
-from netbench.environments import guest_channel
-from netbench.environments.guest_channel import MOST_PENDING_BYTES, PIECE_BYTES, Lines, line
+from netbench.environments.guests import channel as guest_channel
+from netbench.environments.guests.channel import MOST_PENDING_BYTES, PIECE_BYTES, Lines, line
 
 _PORTS = Path("/sys/class/virtio-ports")
 _AGENT = ("-P", "-m", "netbench.agent")

@@ -1,0 +1,1 @@
+"""What Docker's environments share: the engine, its network, images, containers."""
