@@ -26,6 +26,10 @@ EVERY_TENTH = ALL[9::10]
 # `remote` is not built here but found elsewhere: tests/integration/test_remote.py plays that machine.
 ENVIRONMENTS = tuple(name for name in registry.names() if name != "remote")
 
+# They reach into the network of a daemon, or make device nodes: an ordinary user is told so.
+ROOT_ONLY = ("docker-host", "docker-macvlan", "docker-bridge", "vm-macvtap")
+ANYBODYS = tuple(name for name in ENVIRONMENTS if name not in ROOT_ONLY)
+
 INJECTED = ["host", "macvlan:receivers=2", "bridge", "docker-host", "docker-macvlan:receivers=2", "docker-bridge"]
 
 # Root without the capabilities of an administrator is an ordinary user to the lab; setfcap lets its user namespace map user 0.
@@ -61,13 +65,29 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=["as we are", "without capabilities"])
-def prefix(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    return WITHOUT_CAPABILITIES if request.param == "without capabilities" else ()
+@pytest.mark.parametrize("name", ROOT_ONLY)
+def test_what_takes_root_says_so_to_an_ordinary_user(name: str, request: pytest.FixtureRequest) -> None:
+    need_daemon(name, request)
+    lacking = registry.environment(name).available()
+    if lacking is not None and "root" not in lacking.reason:
+        pytest.skip(lacking.reason)
+    told = played("reach", name, WITHOUT_CAPABILITIES)
+
+    assert "root" in told["unavailable"]
+    assert "sudo" in told["unavailable"]
 
 
-def test_what_it_claims_to_reach_is_reached(name: str, prefix: tuple[str, ...]) -> None:
-    result = scenario("reach", name, prefix)
+@pytest.mark.parametrize("name", ANYBODYS)
+def test_an_ordinary_user_reaches_the_same_and_leaves_nothing(name: str) -> None:
+    expect_all_is_reached(scenario("reach", name, WITHOUT_CAPABILITIES))
+    expect_nothing_is_left(scenario("reach", name, WITHOUT_CAPABILITIES))
+
+
+def test_what_it_claims_to_reach_is_reached(name: str) -> None:
+    expect_all_is_reached(scenario("reach", name))
+
+
+def expect_all_is_reached(result: dict[str, Any]) -> None:
 
     assert result["transfers"], "an environment that nothing reaches cannot be measured"
     for transfer in result["transfers"].values():
@@ -88,9 +108,11 @@ def test_a_process_at_a_site_sees_the_interface_and_little_else(name: str) -> No
                 assert "wire0" not in transfer["interfaces"][site]
 
 
-def test_nothing_is_left(name: str, prefix: tuple[str, ...]) -> None:
-    result = scenario("reach", name, prefix)
+def test_nothing_is_left(name: str) -> None:
+    expect_nothing_is_left(scenario("reach", name))
 
+
+def expect_nothing_is_left(result: dict[str, Any]) -> None:
     assert set(result["places"]) <= set(result["standing"])
     assert all(place.startswith("nb-") for place in result["standing"])
     assert result["left"] == []
@@ -105,6 +127,7 @@ def test_nothing_is_left_when_the_body_raises(name: str) -> None:
     assert result["worker"] in killed, "a process that lives on would keep the namespace alive"
 
 
+@pytest.mark.parametrize("name", ANYBODYS)
 def test_nothing_is_left_when_setup_fails_midway(name: str) -> None:
     result = scenario("setup_fails", name, WITHOUT_CAPABILITIES)
 
