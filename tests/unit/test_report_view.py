@@ -12,9 +12,9 @@ import run_builder
 from netbench.report import format, html, markdown
 from netbench.report.view import build_view
 from netbench.report.view.figures import survival_curve
-from netbench.report.view.limits import share_struck_at_most
+from netbench.report.view.limits import limits, share_struck_at_most
 from netbench.report.view.pooling import pool_trials
-from netbench.result.records import Distribution, EnvironmentRecord, Floor
+from netbench.result.records import Distribution, EnvironmentRecord, Facts, Floor
 from netbench.result.run import Run
 from netbench.result.verdict import Hypothesis
 
@@ -324,3 +324,12 @@ def test_findings_that_ask_for_nothing_are_counted_and_remarks_are_shown() -> No
     assert f"{len(host.findings)} requirements checked: {met} met" in shown.findings_left_out
     assert "<li>The guest is slow &lt;b&gt;.</li>" in html.render(view)
     assert "- The guest is slow \\<b\\>." in markdown.render(view)
+
+
+def test_an_emulated_processor_is_told_before_its_timing_is_believed() -> None:
+    run = run_builder.complete_run()
+    guest = run.environments[0].model_copy(update={"facts": Facts(values={"machine": {"cpu_model": "QEMU TCG CPU version 2.5+"}})})
+    emulated = run.model_copy(update={"environments": [guest, *run.environments[1:]]})
+
+    assert not any("TCG" in limit for limit in limits(run))
+    assert "The processor of host was emulated" in plain(limits(emulated)[0])

@@ -18,12 +18,26 @@ _ENOUGH_SAMPLES = 29
 
 def limits(run: Run) -> list[str]:
     """A few sentences, the most important first; none for a run that holds no trial."""
-    return [*_bursts(run), *_floor(run), *_sender(run), *_load(run), *_live(run), *_stamps(run)] if run.trials else []
+    return (
+        [*_emulated(run), *_bursts(run), *_floor(run), *_sender(run), *_load(run), *_live(run), *_stamps(run)] if run.trials else []
+    )
 
 
 def share_struck_at_most(samples: int) -> float:
     """95 % upper bound of the share of samples that loss strikes, when it struck none of so many (Clopper-Pearson)."""
     return 1.0 - math.pow(_UNLIKELY, 1.0 / samples)
+
+
+def _emulated(run: Run) -> Iterator[str]:
+    """QEMU without KVM names its processor so (target/i386 of QEMU)."""
+    models = {record.label: (record.facts.values.get("machine") or {}).get("cpu_model") for record in run.environments}
+    emulated = [label for label, model in models.items() if isinstance(model, str) and "TCG" in model]
+    if emulated:
+        yield (
+            f"The processor of {format.listing(emulated)} was emulated in software (QEMU's TCG), for want of KVM here: what it added to "
+            "arrival times, and the load that it could not take, are the emulation's. A guest on KVM has to be measured on its own "
+            "machine. What reached it, what its card promises and delivers, and who lost a packet hold for both."
+        )
 
 
 def _bursts(run: Run) -> Iterator[str]:
