@@ -34,8 +34,8 @@ def _emulated(run: Run) -> Iterator[str]:
     emulated = [label for label, model in models.items() if isinstance(model, str) and "TCG" in model]
     if emulated:
         yield (
-            f"The processor of {format.listing(emulated)} was emulated in software (QEMU's TCG), for want of KVM here: what it added to "
-            "arrival times, and the load that it could not take, are the emulation's. A guest on KVM has to be measured on its own "
+            f"The processor of {format.listing(emulated)} was emulated in software (QEMU's TCG), for want of KVM here: what it "
+            "added to arrival times, and the load that it could not take, are the emulation's. A guest on KVM has to be measured on its own "
             "machine. What reached it, what its card promises and delivers, and who lost a packet hold for both."
         )
 
