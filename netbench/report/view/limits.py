@@ -35,8 +35,8 @@ def _emulated(run: Run) -> Iterator[str]:
     if emulated:
         yield (
             f"The processor of {format.listing(emulated)} was emulated in software (QEMU's TCG), for want of KVM here: what it "
-            "added to arrival times, and the load that it could not take, are the emulation's. A guest on KVM has to be measured on its own "
-            "machine. What reached it, what its card promises and delivers, and who lost a packet hold for both."
+            "added to arrival times, and the load that it could not take, are the emulation's. A guest on KVM is measured on "
+            "its own machine. What reached it, what its card promises and delivers, and who lost a packet hold for both."
         )
 
 
