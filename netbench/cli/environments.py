@@ -9,6 +9,9 @@ import typer
 
 
 def environments(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[ENV]…", help="Only these, with their options.", show_default=False)
+    ] = None,
     clean: Annotated[bool, typer.Option("--clean", help="Remove what a run that was killed may have left.")] = False,
     json: Annotated[bool, typer.Option("-J", "--json", help="Print JSON.")] = False,
 ) -> int:
@@ -24,7 +27,7 @@ def environments(
             listing.print_removed(removed)
         return 0
     rows = []
-    for name in registry.names():
+    for name in names or registry.names():
         environment = registry.environment(name)
         unavailable = environment.available()
         rows.append(
@@ -42,6 +45,9 @@ def environments(
         )
     if json:
         typer.echo(json_text.dumps({"environments": rows}, indent=1))
+    elif names:
+        for row in rows:
+            listing.print_options(row)
     else:
         listing.print_environments(rows)
     return 0

@@ -38,7 +38,7 @@ class VmMacvtapEnvironment:
         Option("card", "virtio", "the guest's card", choices=tuple(_CARDS)),
         Option("allmulticast", True, "the host lets all groups through to the guest; off is what hypervisors do by default"),
         Option("bcqueuelen", 0, "packets in the parent's multicast queue; 0: the kernel's default", minimum=0, maximum=2**32 - 1),
-        Option("address", "", "with -i: IPv4 address of the guest, ADDRESS/LENGTH; none: none"),
+        Option("address", "", "with -i: IPv4 address of the guest, ADDRESS/LENGTH; empty: it has none"),
         *guest_network.GUEST_OPTIONS,
         *injection.OPTIONS,
     )

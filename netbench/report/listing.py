@@ -7,38 +7,42 @@ from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 
 def print_environments(rows: Sequence[dict[str, Any]], console: Console | None = None) -> None:
-    """What can be built here, and what each mode can be told."""
+    """Every environment in a line, then why some cannot be built here, each reason once."""
     console = console or Console(highlight=False)
-    shared = _shared_options(rows)
+    table = _columns()
     for row in rows:
-        mark = Text("✓ ", "green") if row["available"] else Text("✗ ", "red")
-        console.print(mark + Text(row["name"], "bold") + Text(f"  {row['description']}"))
+        name = Text("✓ ", "green") if row["available"] else Text("✗ ", "red")
+        table.add_row(name + Text(row["name"], "bold"), row["description"])
+    console.print(table)
+    lacking: dict[tuple[str, str | None], list[str]] = {}
+    for row in rows:
         if not row["available"]:
-            console.print(Padding(Text(row["reason"] or "", "red"), (0, 0, 0, 4)))
-            if row["remedy"]:
-                console.print(Padding(Text(f"try: {row['remedy']}"), (0, 0, 0, 4)))
+            lacking.setdefault((row["reason"] or "", row["remedy"]), []).append(row["name"])
+    for (reason, remedy), names in lacking.items():
+        console.print()
+        _print_lack(console, ", ".join(names), reason, remedy)
+    console.print()
+    console.print(Text("options of one: ") + Text(f"netbench environments {rows[0]['name'] if rows else 'ENV'}", "cyan"))
+
+
+def print_options(row: dict[str, Any], console: Console | None = None) -> None:
+    """One environment, and what it can be told."""
+    console = console or Console(highlight=False)
+    console.print(Text(row["name"], "bold") + Text(f"  {row['description']}"))
+    if not row["available"]:
+        _print_lack(console, "cannot be built here", row["reason"] or "", row["remedy"])
+    if row["options"]:
+        console.print()
+        console.print(Text("options: ") + Text(f"-e {row['name']}:KEY=VALUE,…", "cyan"))
+        table = _columns()
         for option in row["options"]:
-            if option not in shared:
-                _print_option(console, f"{row['name']}:{option['name']}", option)
-    if shared:
-        console.print(Text("most of them, for proving that loss is found:", "bold"))
-    for option in shared:
-        _print_option(console, f"ENV:{option['name']}", option)
-
-
-def _print_option(console: Console, name: str, option: dict[str, Any]) -> None:
-    line = Text(f"{name}={option['default']}", "cyan") + Text(f"  {option['description']}")
-    console.print(Padding(line, (0, 0, 0, 4)))
-
-
-def _shared_options(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Options that are the same in three or more environments: told once, at the end."""
-    every = [option for row in rows for option in row["options"]]
-    return [option for number, option in enumerate(every) if every.count(option) >= 3 and option not in every[:number]]
+            table.add_row(Text(f"  {option['name']}={_typed(option['default'])}", "cyan"), option["description"])
+        console.print(table)
 
 
 def print_removed(removed: Sequence[str], console: Console | None = None) -> None:
@@ -48,3 +52,21 @@ def print_removed(removed: Sequence[str], console: Console | None = None) -> Non
         console.print("nothing was left over")
     for item in removed:
         console.print(f"removed {item}", markup=False)
+
+
+def _columns() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    return table
+
+
+def _print_lack(console: Console, who: str, reason: str, remedy: str | None) -> None:
+    console.print(Text(f"✗ {who}: ", "red") + Text(reason))
+    if remedy:
+        console.print(Padding(Text("try: ") + Text(remedy, "cyan"), (0, 0, 0, 2)))
+
+
+def _typed(value: Any) -> str:
+    """As it is typed on the command line."""
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
