@@ -32,7 +32,7 @@ class MacvlanEnvironment:
         Option("receivers", 1, "probes, each in a namespace of its own", minimum=1, maximum=16),
         Option("bcqueuelen", 0, "packets in the parent's multicast queue; 0: the kernel's default", minimum=0, maximum=2**32 - 1),
         Option("mode", "bridge", "macvlan mode", choices=("bridge", "vepa", "private", "passthru")),
-        Option("address", "", "with -i: IPv4 address of the first probe, ADDRESS/LENGTH, further probes count up; none: none"),
+        Option("address", "", "with -i: IPv4 address of the first probe, ADDRESS/LENGTH, further ones count up; empty: none"),
         *injection.OPTIONS,
     )
 

@@ -9,10 +9,8 @@ from netbench.report.listing import print_environments, print_options
 
 def row(name: str, reason: str | None = None) -> dict[str, Any]:
     options = [{"name": "pool", "default": False, "description": "of a part of the subnet"}]
-    remedy = "apt-get install it" if reason else None
-    return {
-        "name": name, "description": f"what {name} is", "available": not reason, "reason": reason, "remedy": remedy, "options": options,
-    }  # fmt: skip
+    told = {"name": name, "description": f"what {name} is", "available": not reason, "reason": reason}
+    return {**told, "remedy": "apt-get install it" if reason else None, "options": options}
 
 
 def printed(show: Any, what: Any) -> list[str]:
