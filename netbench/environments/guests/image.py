@@ -23,9 +23,11 @@ from pathlib import Path
 from netbench.environments.base import Unavailable
 from netbench.environments.guests import kernel as guest_kernel
 from netbench.environments.guests.kernel import REQUIRED, WANTED, Kernel, find_program, module_name
+from netbench.environments.guests.unpacked import unpacked
 from netbench.errors import CannotRunError
 
 _INIT = Path(__file__).with_name("init.sh")
+_KERNEL = "kernel"
 _APPLETS = frozenset({"chroot", "modprobe", "mount", "poweroff", "printf", "sh"})
 _PROGRAM_SECONDS = 60.0
 _PACKAGES = {"busybox": "busybox-static", "cpio": "cpio", "depmod": "kmod"}
@@ -36,7 +38,7 @@ class GuestImage:
     """What a guest boots from.
 
     Attributes:
-        kernel: a bzImage.
+        kernel: an ELF file that QEMU enters directly where the kernel allows it, else the bzImage.
         initramfs: for it; its first program is init.sh.
         version: of the kernel, as `uname -r` tells it in the guest.
         modules: kernel modules that the guest can load or has built in; names have `_`, never `-`.
@@ -115,9 +117,9 @@ def _entry(kernel: Kernel, recipe: str) -> Path:
 
 
 def _recipe() -> str:
-    """Hash of all that goes into an initramfs, except for the kernel's own files."""
+    """Hash of all that goes into an image, except for the kernel's own files."""
     busybox = Path(find_program("busybox") or "/bin/busybox")
-    return _hash(_INIT.read_bytes(), busybox.read_bytes(), repr((REQUIRED, WANTED)).encode())
+    return _hash(_INIT.read_bytes(), busybox.read_bytes(), repr((_KERNEL, REQUIRED, WANTED)).encode())
 
 
 def _hash(*contents: bytes) -> str:
@@ -129,7 +131,7 @@ def _hash(*contents: bytes) -> str:
 
 def _load(entry: Path) -> GuestImage:
     told = json.loads((entry / "image.json").read_text(encoding="utf-8"))
-    return GuestImage(entry / "vmlinuz", entry / "initramfs", told["version"], frozenset(told["modules"]), told["origin"])
+    return GuestImage(entry / _KERNEL, entry / "initramfs", told["version"], frozenset(told["modules"]), told["origin"])
 
 
 @contextmanager
@@ -155,7 +157,8 @@ def _make(kernel: Kernel, origin: str, entry: Path, temporary: Path) -> GuestIma
     made, tree = temporary / "image", temporary / "tree"
     made.mkdir()
     modules = _grow(tree, kernel)
-    shutil.copyfile(kernel.image, made / "vmlinuz")
+    image = kernel.image.read_bytes()
+    (made / _KERNEL).write_bytes(unpacked(image) or image)
     _pack(tree, made / "initramfs")
     described = {"version": kernel.version, "origin": origin, "modules": sorted(modules)}
     (made / "image.json").write_text(json.dumps(described), encoding="utf-8")
