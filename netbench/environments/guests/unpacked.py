@@ -1,8 +1,8 @@
 """A kernel without its wrapping: an emulated processor takes five seconds to decompress one, and QEMU can enter it directly (PVH).
 
 Theory of operation. A bzImage holds the kernel, an ELF file, compressed. It is found by the mark that its compression begins with,
-as the kernel's own scripts/extract-vmlinux does. QEMU starts an ELF kernel that names its entry in a note of the owner `Xen`, type 18
-(XEN_ELFNOTE_PHYS32_ENTRY); one without it has to be started the usual way, from its bzImage.
+as the kernel's own scripts/extract-vmlinux does. QEMU starts an ELF kernel that names its entry in a note of the owner `Xen`, type
+18 (XEN_ELFNOTE_PHYS32_ENTRY); one without it has to be started the usual way, from its bzImage.
 """
 
 from __future__ import annotations
