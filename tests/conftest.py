@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import pytest
 
-pytest_plugins = ["docker_daemon"]
+pytest_plugins = ["docker_daemon", "lab_fixtures"]
 
 Measured = TypeVar("Measured")
 InPrivateNetwork = Callable[[Callable[[], Measured]], Measured]

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -101,10 +102,8 @@ class DockerDaemon:
             time.sleep(0.05)
         shutil.rmtree(self.directory)
         for path in self._made_elsewhere:
-            if path.is_dir():
-                path.rmdir()
-            else:
-                path.unlink(missing_ok=True)
+            with suppress(OSError):  # another daemon, of a test at the same time, may have it still
+                path.rmdir() if path.is_dir() else path.unlink()
         for hierarchy in Path("/sys/fs/cgroup").rglob(self._group):
             for group in (*sorted(hierarchy.rglob("*/"), reverse=True), hierarchy):
                 if group.is_dir():

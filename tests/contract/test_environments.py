@@ -146,7 +146,7 @@ def test_two_stand_at_the_same_time_and_do_not_hear_each_other(name: str, reques
     assert result == {"shared": [], "there": ALL, "bystander": [], "left": []}
 
 
-def test_the_commands_that_built_it_build_it_again(name: str) -> None:
+def test_the_commands_that_built_it_build_it_again(name: str, sweeping: None) -> None:
     commands = scenario("reach", name)["built_by"]
     # In a lab of its own, which the kernel takes down with the shell.
     script = "\n".join(["set -e", *commands, "echo standing:", "ip netns list"])

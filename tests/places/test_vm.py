@@ -169,7 +169,7 @@ def test_a_macvtap_that_nobody_tells_of_groups_lets_none_in(measure: Callable[..
     assert trial.loss is None, "unsupported is not lossy"
 
 
-def test_a_killed_runner_takes_its_guest_along(netbench: Callable[..., Any]) -> None:
+def test_a_killed_runner_takes_its_guest_along(netbench: Callable[..., Any], sweeping: None) -> None:
     # GIVEN a guest that stands, with a command in it
     with subprocess.Popen([sys.executable, str(LAB_SCENARIOS), "hold", "vm-virtio"], stdout=subprocess.PIPE, text=True) as runner:
         assert runner.stdout is not None

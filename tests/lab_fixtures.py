@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -238,6 +239,17 @@ def sites(lab_permitted: None) -> Iterator[Callable[[str], Sites]]:
 def step() -> type[Step]:
     """The class of a command at a site."""
     return Step
+
+
+@pytest.fixture
+def sweeping() -> Iterator[None]:
+    """One test at a time leaves things behind for the sweep to find, which takes what any dead run has left."""
+    lock = os.open(Path(__file__).parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 @pytest.fixture

@@ -316,7 +316,7 @@ def test_without_the_sdk_it_says_what_to_install() -> None:
 
 
 def test_what_a_killed_runner_leaves_is_swept_and_what_stands_is_not(
-    docker_daemon: DockerDaemon, netbench: Callable[..., Any]
+    docker_daemon: DockerDaemon, netbench: Callable[..., Any], sweeping: None
 ) -> None:
     before = docker_daemon.holdings()
     command = [sys.executable, "-P", str(CONTRACT), "hold"]
@@ -361,7 +361,7 @@ finally:
 """
 
 
-def test_a_sweep_takes_the_name_of_a_network_that_is_not_ours_and_ends_nothing_in_it() -> None:
+def test_a_sweep_takes_the_name_of_a_network_that_is_not_ours_and_ends_nothing_in_it(sweeping: None) -> None:
     done = subprocess.run([sys.executable, "-P", "-c", CLEAN_UP], capture_output=True, text=True, timeout=60, check=False)
 
     names = [f"namespace nb-000000-docker-host-{role}" for role in ("daemon", "own")]
