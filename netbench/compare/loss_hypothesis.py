@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from netbench.compare import absent_streams
 from netbench.compare.answer import (
     Answer,
     AnswerWord,
@@ -191,6 +192,8 @@ def _causes(losses: Losses, record: EnvironmentRecord) -> list[Cause]:
         )
         for side, packets in losses.unattributed.items()
     ]
+    if (absent := absent_streams.cause(losses.profile, losses.delivery, losses.absent, record)) is not None:
+        causes.append(absent)
     if losses.sender_late_us > _LATE_US:
         causes.append(
             Cause(

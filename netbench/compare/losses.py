@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from netbench.compare.absent_streams import AbsentStreams, absent_streams
 from netbench.compare.throttling import throttled_periods
 from netbench.metrics.layers import LAYERS, Layer
 from netbench.metrics.loss import upper_bound_ratio
@@ -50,6 +51,7 @@ class Losses:
         sender_late_us: by so much was the sender late at worst, in these.
         expected, lost: packets.
         throttled_periods: in so many periods of a CPU limit was something held back, in these.
+        absent: streams of which nothing arrived.
         deaths: what counters explain, most first.
         unattributed: side -> packets that no counter explains.
     """
@@ -63,6 +65,7 @@ class Losses:
     expected: int
     lost: int
     throttled_periods: int = 0
+    absent: AbsentStreams = field(default_factory=AbsentStreams)
     deaths: list[Death] = field(default_factory=list)
     unattributed: dict[str, int] = field(default_factory=dict)
 
@@ -118,6 +121,7 @@ def pool(profile: str, delivery: str, trials: Sequence[Trial], planned: int) -> 
         expected=sum(trial.loss.expected_packets for trial in counted if trial.loss),
         lost=sum(trial.loss.lost_packets for trial in counted if trial.loss),
         throttled_periods=throttled_periods(struck),
+        absent=absent_streams(struck),
         deaths=sorted(deaths.values(), key=lambda death: -death.packets),
         unattributed=unattributed,
     )
