@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from netbench.result.records import EnvironmentRecord, Finding, Trial
 from netbench.result.verdict import Cause
 
-# Findings that keep single groups out.
+# Findings that keep single groups out, the surest explanation first.
 _ABOUT_GROUPS = ("function_groups", "firewall_group", "firewall_igmp", "bridge_snooping", "function_trust")
 
 
@@ -53,4 +53,5 @@ def _of(trial: Trial) -> AbsentStreams:
 
 
 def _finding(record: EnvironmentRecord) -> Finding | None:
-    return next((item for item in record.findings if item.id in _ABOUT_GROUPS and item.severity in ("warn", "fail")), None)
+    explaining = [item for item in record.findings if item.id in _ABOUT_GROUPS and item.severity in ("warn", "fail")]
+    return min(explaining, key=lambda item: _ABOUT_GROUPS.index(item.id), default=None)
