@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ from typing import Any
 from netbench.errors import CannotRunError, NetbenchError, UsageError
 from netbench.protocol import Job, encode_job
 
-READY_TIMEOUT_S = 20.0
+READY_TIMEOUT_S = 45.0  # above what a door waits for its guest, and ssh for its machine: their words say more
 _END_GRACE_S = 2.0
 
 Progress = Callable[[dict[str, Any]], None]
@@ -167,20 +168,20 @@ class AgentClient:
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            try:
-                event = json.loads(line)
-            except ValueError:
-                self._errors += line
-                continue
-            if event.get("event") == "progress":
-                if self._on_progress is not None:
-                    self._on_progress(event["data"])
-            elif event.get("event") == "packet_log":
-                self._log += zlib.decompress(base64.b64decode(event["data"]["zlib_base64"]))
-            else:
-                self._events.put(event)
-        self._events.put(None)
+        try:
+            for line in self._process.stdout:
+                event = _event(line)
+                if event is None:
+                    self._errors += line
+                elif event["event"] == "progress":
+                    if self._on_progress is not None:
+                        self._on_progress(event["data"])
+                elif event["event"] == "packet_log":
+                    self._log += zlib.decompress(base64.b64decode(event["data"]["zlib_base64"]))
+                else:
+                    self._events.put(event)
+        finally:
+            self._events.put(None)
 
     def _collect_errors(self) -> None:
         assert self._process.stderr is not None
@@ -191,7 +192,25 @@ class AgentClient:
         self._threads[1].join(0.5)
         lines = bytes(self._errors).decode(errors="replace").strip().splitlines()
         status = self._process.poll()
-        return lines[-1] if lines else f"exit status {status}"
+        return lines[-1] if lines else _end_in_words(status)
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """What an agent says in a line; None: it is no agent's, but the greeting of a shell, or a warning."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+
+
+def _end_in_words(status: int | None) -> str:
+    """An exit status, or the signal that it tells of; what stands between (docker, ssh, a guest's door) adds 128 to its number."""
+    number = 0 if status is None else -status if status < 0 else status - 128
+    if number not in set(signal.Signals):
+        return f"exit status {status}"
+    why = ", as the kernel does when memory runs out" if number == signal.SIGKILL else ""
+    return f"it was ended by {signal.Signals(number).name}{why}"
 
 
 def _agent_error(name: str, data: dict[str, Any]) -> NetbenchError:

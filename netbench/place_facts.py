@@ -9,7 +9,7 @@ from netbench.errors import NetbenchError
 from netbench.protocol import FactsJob
 from netbench.result.records import Facts
 
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 60.0
 
 
 def host_facts() -> Facts:

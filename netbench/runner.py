@@ -10,7 +10,6 @@ The file is saved after every trial, so that a run which is cut off still holds 
 from __future__ import annotations
 
 import random
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from netbench import __version__
 from netbench.compare.verdict import judge
 from netbench.environments import parent as own_network
 from netbench.environments.base import Parent
+from netbench.environments.interrupts import ignored
 from netbench.errors import CannotRunError, NetbenchError
 from netbench.facts import counters
 from netbench.live_runner import run_live_sample
@@ -31,7 +31,7 @@ from netbench.result.plan import LIVE, Plan, Profile
 from netbench.result.records import EnvironmentRecord, Facts, Floor, Tool, Trial
 from netbench.result.run import Run
 from netbench.stamp_runner import measure_ladder
-from netbench.standing import Standing, build, measure_floor, with_facts
+from netbench.standing import Standing, build, measure_floor, with_facts, with_leftovers
 from netbench.trial_runner import run_trial
 
 
@@ -95,9 +95,11 @@ def run(
     store.save(current, path)  # a directory that cannot be written is told before anything is measured
     observer.plan_known(plan, len(plan.environments) * len(plan.traffic) * plan.samples)
     cpu_before = counters.read()
-    try:
-        with ExitStack() as stack:
-            standing, records = build(plan, parent, stack, observer.step)
+    not_removed: dict[str, str] = {}
+    status = "complete"
+    with _taken_down_in_peace() as stack:
+        try:
+            standing, records = build(plan, parent, stack, not_removed, observer.step)
             current = current.model_copy(update={"environments": records})
             if not standing:
                 reasons = "; ".join(f"{record.label}: {record.reason}" for record in records)
@@ -114,10 +116,10 @@ def run(
                 store.save(current, path)
                 if trial.status == "interrupted":
                     raise KeyboardInterrupt
-        status = "complete"
-    except KeyboardInterrupt:
-        status = "interrupted"
-    with _undisturbed():
+        except KeyboardInterrupt:
+            status = "interrupted"
+    with ignored():
+        current = current.model_copy(update={"environments": with_leftovers(current.environments, not_removed)})
         floor = _with_steal(current.floor, cpu_before, counters.read())
         current = current.model_copy(update={"status": status, "ended_at": _now(), "floor": floor})
         comparison, verdicts = judge(current)
@@ -127,14 +129,14 @@ def run(
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """A second Ctrl-C does not lose what the first one saved."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+def _taken_down_in_peace() -> Iterator[ExitStack]:
+    """What the block puts into the stack is undone to its end: a second Ctrl-C does not cut off what the first one began."""
+    stack = ExitStack()
     try:
-        yield
+        yield stack
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        with ignored():
+            stack.close()
 
 
 def _with_ladder(plan: Plan, item: Standing, records: Sequence[EnvironmentRecord]) -> list[EnvironmentRecord]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from types import TracebackType
 
 from netbench.agent_client import LOCAL_AGENT, AgentClient
 from netbench.compare import findings
@@ -19,6 +20,7 @@ from netbench.result.plan import EnvironmentPlan, Plan
 from netbench.result.records import EnvironmentRecord, Floor
 
 _FLOOR_TIMEOUT_S = 30.0
+_LEFT = "Not all of it could be taken down: {} What is left is removed by: netbench environments --clean"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Standing:
 
 
 def build(
-    plan: Plan, parent: Parent | None, stack: ExitStack, step: Callable[[str], None]
+    plan: Plan, parent: Parent | None, stack: ExitStack, not_removed: dict[str, str], step: Callable[[str], None]
 ) -> tuple[list[Standing], list[EnvironmentRecord]]:
     """Build every environment that can be; the others are recorded with their reason.
 
@@ -38,6 +40,7 @@ def build(
         plan: whose environments.
         parent: the user's own interface, in place of the embedded lab.
         stack: takes them down.
+        not_removed: is told which ones could not be taken down, and why: what was measured is not lost for it.
         step: told which one is being built.
     """
     standing: list[Standing] = []
@@ -50,7 +53,7 @@ def build(
             records.append(_unavailable(wanted, environment, unavailable.reason, unavailable.remedy))
             continue
         try:
-            built = stack.enter_context(environment.setup(dict(wanted.options), parent))
+            built = stack.enter_context(_TakenDown(environment.setup(dict(wanted.options), parent), wanted.label, not_removed))
         except CannotRunError as error:
             records.append(_unavailable(wanted, environment, error.message, error.remedy))
             continue
@@ -71,6 +74,34 @@ def build(
             )
         )
     return standing, records
+
+
+class _TakenDown:
+    """An environment whose end, should it fail, is written down and stops neither the others' ends nor the run's."""
+
+    def __init__(self, environment: AbstractContextManager[BuiltEnvironment], label: str, not_removed: dict[str, str]) -> None:
+        self._environment = environment
+        self._label = label
+        self._not_removed = not_removed
+
+    def __enter__(self) -> BuiltEnvironment:
+        return self._environment.__enter__()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            self._environment.__exit__(kind, error, trace)
+        except (NetbenchError, OSError) as failure:
+            self._not_removed[self._label] = str(failure)
+
+
+def with_leftovers(records: Sequence[EnvironmentRecord], not_removed: Mapping[str, str]) -> list[EnvironmentRecord]:
+    """The records, with a remark at each environment that could not be taken down."""
+    return [
+        record.model_copy(update={"remarks": [*record.remarks, _LEFT.format(not_removed[record.label])]})
+        if record.label in not_removed
+        else record
+        for record in records
+    ]
 
 
 def _unavailable(wanted: EnvironmentPlan, environment: Environment, reason: str, remedy: str | None) -> EnvironmentRecord:

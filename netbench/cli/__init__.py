@@ -50,7 +50,9 @@ def _main(
 
 def main() -> NoReturn:
     """Entry point: run a command, tell errors in one message, exit with the code that belongs to them."""
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, _terminated)
     try:
         code = app(standalone_mode=False)
     except NetbenchError as error:
@@ -74,7 +76,7 @@ def main() -> NoReturn:
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
-    """SIGTERM is handled like Ctrl-C: what was measured is saved, everything is undone."""
+    """SIGTERM, and SIGHUP of a terminal that closes, are handled like Ctrl-C: what was measured is saved, everything is undone."""
     raise KeyboardInterrupt
 
 

@@ -91,6 +91,7 @@ def _in_lab(
 ) -> list[MulticastPlace]:
     from netbench.cli.options import stream_specs
     from netbench.environments import lab, registry
+    from netbench.environments.guests import image as guest_image
     from netbench.multicast_runner import MulticastPlan, measure_environment
 
     wanted = registry.parse(environments)
@@ -99,6 +100,7 @@ def _in_lab(
         limit_of=stream_specs([_FIRST_GROUP], port, limit) if limit else (),
         group_pps=pps,
     )
+    guest_image.prepare_ahead(environment.name for environment in wanted)
     lab.enter()
     return [measure_environment(plan, item, step) for item in wanted]
 

@@ -79,6 +79,7 @@ def run(
     from netbench.cli import machines, own_network
     from netbench.cli.plan_choice import chosen_plan
     from netbench.environments import lab
+    from netbench.environments.guests import image as guest_image
     from netbench.place_facts import host_facts
 
     selected = chosen_plan(
@@ -104,6 +105,7 @@ def run(
         machines.check_cap(selected, uncapped=uncapped)
     host = host_facts()
     if machines.needs_lab(selected):
+        guest_image.prepare_ahead(wanted.name for wanted in selected.environments)
         lab.enter()  # while this process has one thread: numpy, which the rest imports, starts more
     from netbench.compare.verdict import exit_code
     from netbench.metrics.packet_log import PacketLogFolder

@@ -11,6 +11,8 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import shlex
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -88,6 +90,13 @@ def privilege() -> Privilege:
         return "ordinary"
     whole_range = ["0", "0", str(2**32 - 1)]
     return "root" if Path("/proc/self/uid_map").read_text(encoding="ascii").split() == whole_range else "user_namespace"
+
+
+def as_root(*before: str) -> str:
+    """This command line as root can type it, behind words of sudo's: sudo has a PATH of its own, so the program is named whole."""
+    program = Path(sys.argv[0])
+    named = [sys.executable, "-m", "netbench"] if program.name == "__main__.py" else [str(program.absolute())]
+    return shlex.join(["sudo", *before, *named, *sys.argv[1:]])
 
 
 def _enter_user_namespace() -> None:

@@ -20,6 +20,7 @@ from netbench.environments.netns import end_occupants, run
 _DIRECTORY = Path("/run/netns")
 _PREFIX = "nb-"
 _AGENT = b"netbench.agent"
+_RUNNER = b"netbench"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,11 @@ def _sweep_namespaces() -> list[Removed]:
 
 def _sweep_orphans() -> list[Removed]:
     """Kill this user's agents whose parent is the first process of the system, which adopted them."""
-    ended = []
+    ended: list[Removed] = []
+    with suppress(OSError):
+        first = Path("/proc/1/cmdline").read_bytes().split(b"\0")
+        if _RUNNER in map(os.path.basename, first):
+            return ended  # a container whose first process is the runner: these are its agents, at work
     for directory in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended meanwhile, or belongs to another user
             is_agent = _AGENT in (directory / "cmdline").read_bytes().split(b"\0")

@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from types import TracebackType
 
 from netbench.environments.base import Site
+from netbench.environments.interrupts import held_back
 from netbench.errors import CannotRunError, UsageError
 
 _LONGEST_INTERFACE = 15  # IFNAMSIZ - 1
@@ -54,7 +55,8 @@ class Network:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._undo.close()
+        with held_back():
+            self._undo.close()
 
     def namespace(self, role: str) -> str:
         """Make a namespace for one role, with loopback up and without IPv6, and return its name `nb-TOKEN-ENVIRONMENT-ROLE`.

@@ -24,4 +24,5 @@ def _start_time(process: int) -> str | None:
         stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    return stat.rpartition(")")[2].split()[19]  # field 22: the name, which may hold anything, ends at the last parenthesis
+    fields = stat.rpartition(")")[2].split()  # from field 3 on: the name, which may hold anything, ends at the last parenthesis
+    return None if fields[0] in ("Z", "X") else fields[19]  # dead, but nobody has asked how it ended

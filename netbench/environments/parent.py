@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from netbench.environments import lab
@@ -45,9 +43,7 @@ def need_root(interface: str) -> None:
         CannotRunError: this process may not configure the network, with the command line that may.
     """
     if not lab.has_capabilities():
-        raise CannotRunError(
-            f"Building on {interface} needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN).", shlex.join(["sudo", *_typed(sys.argv)])
-        )
+        raise CannotRunError(f"Building on {interface} needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN).", lab.as_root())
 
 
 def tap(parent: Parent) -> Site:
@@ -72,11 +68,3 @@ def refuse_injection(environment: str, parent: Parent, drops: Injection, *, at_p
             f"{environment}: inject_drop_every would drop packets of {parent.interface}'s own traffic.",
             "leave it out, or leave out -i to see it in the embedded lab",
         )
-
-
-def _typed(arguments: list[str]) -> list[str]:
-    """The command line as root can type it: sudo has a PATH of its own, so the program is named whole."""
-    program = Path(arguments[0])
-    if program.name == "__main__.py":
-        return [sys.executable, "-m", "netbench", *arguments[1:]]
-    return [str(program.absolute()), *arguments[1:]]

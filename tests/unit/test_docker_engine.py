@@ -63,3 +63,9 @@ def test_the_owner_is_dead_when_its_process_is_gone_or_another_has_its_number() 
 @pytest.mark.parametrize("text", ["", "somebody", "12", "12:", ":34", "1 2:3"])
 def test_what_is_no_identity_is_nobodys_to_remove(text: str) -> None:
     assert not ownership.is_dead(text)
+
+
+def test_the_name_that_somebody_has_is_told_as_it_is_written() -> None:
+    said = 'Conflict. The container name "/MyProbe" is already in use by container "0a1b". You have to remove (or rename) it.'
+
+    assert "docker rm -f MyProbe;" in (docker_engine._remedy(said) or "")

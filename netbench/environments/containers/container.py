@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netbench.environments.base import Option, Site
-from netbench.environments.containers.engine import LABEL, Engine, told
+from netbench.environments.containers.engine import LABEL, Engine, changing, told
 from netbench.environments.containers.image import Image, binds
 from netbench.environments.netns import Network
 from netbench.environments.ownership import owner
+from netbench.errors import CannotRunError
 
 if TYPE_CHECKING:
     from netbench.result.plan import OptionValue
@@ -106,7 +107,7 @@ def start(network: Network, engine: Engine, image: Image, wanted: Wanted) -> Con
         "nano_cpus": round(wanted.cpus * 1e9) or None,
     }
     endpoint = {"ipv4_address": wanted.address} if wanted.address else {}
-    with told(f"The container {wanted.name} could not be made"):
+    with changing(f"The container {wanted.name} could not be made"):
         api = engine.api
         networks = api.create_networking_config({wanted.network: api.create_endpoint_config(**endpoint)})
         api.create_container(
@@ -126,6 +127,14 @@ def start(network: Network, engine: Engine, image: Image, wanted: Wanted) -> Con
             api.connect_container_to_network(wanted.name, other)
         api.start(wanted.name)
         about = api.inspect_container(wanted.name)
+    if not about["State"]["Running"]:
+        with told(f"The container {wanted.name} ended at once, and its log cannot be read"):
+            lines = api.logs(wanted.name).decode(errors="replace").strip().splitlines()
+        status, said = about["State"]["ExitCode"], lines[-1] if lines else "it said nothing"
+        raise CannotRunError(
+            f"The container {wanted.name} ended at once (status {status}): {said}.",
+            "try another image, or this Python in it: python=mounted",
+        )
     attached = {} if wanted.network == "host" else about["NetworkSettings"]["Networks"]
     started = Container(
         wanted.name,

@@ -21,6 +21,7 @@ from typing import Any
 
 from netbench.environments import abilities, lab
 from netbench.environments.base import Parent, Unavailable
+from netbench.environments.interrupts import held_back
 from netbench.environments.ownership import owner
 from netbench.errors import CannotRunError
 
@@ -117,8 +118,19 @@ def check_parent(engine: Engine, parent: Parent) -> None:
         raise CannotRunError(
             f"{parent.interface} is not in the network namespace of the Docker daemon at {engine.address}, "
             "whose containers can only use interfaces that are.",
-            f"run netbench where the daemon runs: sudo nsenter --net=/proc/{engine.process}/ns/net netbench …",
+            f"run netbench where the daemon runs: {lab.as_root('nsenter', f'--net=/proc/{engine.process}/ns/net')}",
         )
+
+
+@contextmanager
+def changing(doing: str, remedy: str | None = None) -> Iterator[None]:
+    """As told(), for requests that make something: Ctrl-C waits for the daemon's answer, since the daemon goes on without us.
+
+    Raises:
+        CannotRunError: as told().
+    """
+    with held_back(), told(doing, remedy):
+        yield
 
 
 @contextmanager
@@ -146,9 +158,9 @@ def told(doing: str, remedy: str | None = None) -> Iterator[None]:
 
 def _remedy(said: str) -> str | None:
     """What to type about the commonest refusals."""
-    lowered = said.lower()
-    if taken := re.search(r'container name "/?([^"]+)" is already in use', lowered):
+    if taken := re.search(r'container name "/?([^"]+)" is already in use', said, re.IGNORECASE):
         return f"remove what has the name: docker rm -f {taken[1]}; or choose another: name=OTHER"
+    lowered = said.lower()
     if "already using parent interface" in lowered:
         return (
             "find the network that has the interface: docker network ls --filter driver=macvlan; remove it: docker network rm NAME"
@@ -205,7 +217,7 @@ def _listener(path: str) -> int:
     if lab.privilege() != "root":
         raise CannotRunError(
             "Docker's environments are built in the daemon's own network, into which an ordinary user may not reach.",
-            "run it as root: sudo netbench …",
+            f"run it as root: {lab.as_root()}",
         )
     if process == 0 or not os.path.exists(f"/proc/{process}/ns/net"):
         raise CannotRunError(
@@ -216,7 +228,7 @@ def _listener(path: str) -> int:
 
 
 def _not_permitted(path: str) -> CannotRunError:
-    return CannotRunError(f"The Docker daemon may not be asked: access to {path} is denied.", "run as root: sudo netbench …")
+    return CannotRunError(f"The Docker daemon may not be asked: access to {path} is denied.", f"run it as root: {lab.as_root()}")
 
 
 def _check_daemon(address: str, about: dict[str, Any]) -> None:

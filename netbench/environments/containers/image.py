@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import netbench
 from netbench.environments.base import Option
-from netbench.environments.containers.engine import LABEL, Engine, told
+from netbench.environments.containers.engine import LABEL, Engine, changing, told
 from netbench.environments.netns import Network
 from netbench.errors import CannotRunError, UsageError
 
@@ -31,6 +31,8 @@ _PACKAGES = "/opt/netbench"  # where this package is seen by the image's own Pyt
 _OLDEST = (3, 11)
 _NAMES = ("python3", "python")
 _PROBE_SECONDS = 60
+_MOST_LINKS = 40  # as the kernel
+_NO_PROGRAM = ("executable file not found", "no such file or directory")  # what the daemon says about it
 _TRIAL = (
     "import sys; assert sys.version_info >= (3, 11), 'Python %d.%d is older than 3.11' % sys.version_info[:2]; "
     "import netbench.agent, netbench.core; print(sys.version.split()[0])"
@@ -68,11 +70,11 @@ def prepare(network: Network, engine: Engine, chosen: dict[str, OptionValue]) ->
         if python == "image":
             raise UsageError("python=image asks for the Python of an image, and no image is named.", "name it: image=NAME")
         return _ours(_make_empty(network, engine), "an image without any file")
-    with told(f"The image {name} cannot be used", f"docker pull {name}; docker image ls lists what the daemon has"):
+    with told(f"The image {name} cannot be used", f"docker pull {shlex.quote(name)}; docker image ls lists what the daemon has"):
         engine.api.inspect_image(name)
     if python == "mounted":
         return _ours(name, f"the image {name}, whose own files in /usr and /lib it hides")
-    image, problem = _own(engine, name)
+    image, problem = _own(engine, name, network.name_of("image"))
     if image is not None:
         return image
     if python == "image":
@@ -97,12 +99,22 @@ def _interpreter() -> list[str]:
     """The folders that our Python needs, none within another."""
     here = Path(netbench.__file__).parents[1]
     wanted = ["/usr", "/lib", "/lib64", "/etc/ld.so.cache", sys.prefix, sys.base_prefix, sys.exec_prefix, str(here)]
+    wanted += [str(program.parents[1]) for program in _links(Path(sys.executable))]
     present = sorted({os.path.abspath(path) for path in wanted if os.path.exists(path)})
     return [path for path in present if not any(path != other and path.startswith(f"{other}/") for other in present)]
 
 
-def _own(engine: Engine, name: str) -> tuple[Image | None, str]:
-    """The image with its own Python; or None, and why not."""
+def _links(program: Path) -> Iterator[Path]:
+    """A program, and what it is a link to, step by step: each must be there for the next to be found."""
+    for _ in range(_MOST_LINKS):
+        yield program
+        if not program.is_symlink():
+            return
+        program = Path(os.path.normpath(program.parent / program.readlink()))
+
+
+def _own(engine: Engine, name: str, trial: str) -> tuple[Image | None, str]:
+    """The image with its own Python, tried in a container that is called so; or None, and why not."""
     mounts = [(str(Path(netbench.__file__).parent), f"{_PACKAGES}/netbench")]
     import psutil
 
@@ -111,7 +123,7 @@ def _own(engine: Engine, name: str) -> tuple[Image | None, str]:
     environment = (("PYTHONPATH", _PACKAGES), ("PYTHONDONTWRITEBYTECODE", "1"))
     problem = ""
     for python in _NAMES:
-        status, said = _try(engine, name, (python, "-c", _TRIAL), mounts, environment)
+        status, said = _try(engine, name, trial, (python, "-c", _TRIAL), mounts, environment)
         if status == 0:
             remark = f"The agent runs in the container by the image's own Python {said} ({name}); netbench is mounted read only."
             return Image(name, (python, "-P"), tuple(mounts), environment, remark), ""
@@ -123,7 +135,12 @@ def _own(engine: Engine, name: str) -> tuple[Image | None, str]:
 
 
 def _try(
-    engine: Engine, name: str, command: tuple[str, ...], mounts: Iterable[tuple[str, str]], environment: Iterable[tuple[str, str]]
+    engine: Engine,
+    name: str,
+    called: str,
+    command: tuple[str, ...],
+    mounts: Iterable[tuple[str, str]],
+    environment: Iterable[tuple[str, str]],
 ) -> tuple[int | None, str]:
     """Run a command in the image, without any network. Returns its exit status (None: it is not there) and its last line."""
     import docker.errors
@@ -131,28 +148,32 @@ def _try(
     settings = engine.api.create_host_config(
         mounts=binds(mounts), network_mode="none", cap_drop=["ALL"], security_opt=["no-new-privileges"]
     )
-    with told(f"The image {name} could not be tried"):
-        made = engine.api.create_container(
-            name,
-            entrypoint=list(command[:1]),
-            command=list(command[1:]),
-            environment=dict(environment),
-            host_config=settings,
-            labels=engine.labels,
-            user="0",
-        )["Id"]
+    doing = f"The image {name} could not be tried"
     try:
-        try:
-            engine.api.start(made)
-        except docker.errors.APIError:
-            return None, f"it has no program {command[0]}"
-        with told(f"The image {name} could not be tried"):
-            status = int(engine.api.wait(made, timeout=_PROBE_SECONDS)["StatusCode"])
-            lines = engine.api.logs(made).decode(errors="replace").strip().splitlines()
+        with changing(doing):
+            engine.api.create_container(
+                name,
+                name=called,
+                entrypoint=list(command[:1]),
+                command=list(command[1:]),
+                environment=dict(environment),
+                host_config=settings,
+                labels=engine.labels,
+                user="0",
+            )
+        with told(doing):
+            try:
+                engine.api.start(called)
+            except docker.errors.APIError as error:
+                if not any(words in str(error).lower() for words in _NO_PROGRAM):
+                    raise
+                return None, f"it has no program {command[0]}"
+            status = int(engine.api.wait(called, timeout=_PROBE_SECONDS)["StatusCode"])
+            lines = engine.api.logs(called).decode(errors="replace").strip().splitlines()
         return status, lines[-1] if lines else f"{command[0]} ended with status {status}"
     finally:
-        with suppress(docker.errors.NotFound):
-            engine.api.remove_container(made, force=True, v=True)
+        with changing(f"Removing the container {called} failed"), suppress(docker.errors.NotFound):
+            engine.api.remove_container(called, force=True, v=True)
 
 
 def binds(mounts: Iterable[tuple[str, str]]) -> list[Any]:
@@ -169,7 +190,7 @@ def _make_empty(network: Network, engine: Engine) -> str:
     archive = io.BytesIO()
     tarfile.open(fileobj=archive, mode="w").close()
     label = f"LABEL {LABEL}={engine.labels[LABEL]}"
-    with told("An empty image could not be made"):
+    with changing("An empty image could not be made"):
         engine.api.import_image_from_data(archive.getvalue(), repository=EMPTY, tag=network.token, changes=[label])
     importing = shlex.join([*engine.client, "import", "--change", label, "-", reference])
     network.commands.append(f"tar -cf - -T /dev/null | {importing}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from netbench.environments.containers.engine import LABEL, Engine, told
+from netbench.environments.containers.engine import LABEL, Engine, changing, told
 from netbench.environments.netns import Network, run
 from netbench.environments.ownership import owner
 from netbench.errors import CannotRunError
@@ -61,7 +61,7 @@ def create(network: Network, engine: Engine, wanted: Wanted) -> str:
         words += ["--aux-address", f"taken={wanted.aux_address}"]
     words += [word for key, value in wanted.options.items() for word in ("--opt", f"{key}={value}")]
     words += ["--label", f"{LABEL}={owner()}", name]
-    with told(f"The {wanted.driver} network of {network.environment} could not be made"):
+    with changing(f"The {wanted.driver} network of {network.environment} could not be made"):
         engine.api.create_network(
             name,
             driver=wanted.driver,

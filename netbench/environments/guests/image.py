@@ -15,11 +15,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from netbench.environments import lab
 from netbench.environments.base import Unavailable
 from netbench.environments.guests import kernel as guest_kernel
 from netbench.environments.guests.kernel import REQUIRED, WANTED, Kernel, find_program, module_name
@@ -30,6 +31,8 @@ _INIT = Path(__file__).with_name("init.sh")
 _KERNEL = "kernel"
 _APPLETS = frozenset({"chroot", "modprobe", "mount", "poweroff", "printf", "sh"})
 _PROGRAM_SECONDS = 60.0
+_MAKING = ".making-"
+_GUESTS = "vm-"  # how the names of guests begin
 _PACKAGES = {"busybox": "busybox-static", "cpio": "cpio", "depmod": "kmod"}
 
 
@@ -82,12 +85,27 @@ def prepare() -> GuestImage:
     with _locked() as cache:
         if (image := _cached(recipe)) is not None:  # another process has made it meanwhile
             return image
-        with tempfile.TemporaryDirectory(prefix=".making-", dir=cache) as temporary:
+        for abandoned in cache.glob(f"{_MAKING}*"):  # by a process that was killed: we have the lock
+            shutil.rmtree(abandoned, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=_MAKING, dir=cache) as temporary:
             kernel = guest_kernel.installed()
             if kernel is not None:
                 return _make(kernel, "installed", _entry(kernel, recipe), Path(temporary))
             kernel = guest_kernel.fetch(Path(temporary))
             return _make(kernel, "package", cache / f"{kernel.version}-package-{recipe}", Path(temporary))
+
+
+def prepare_ahead(environments: Iterable[str]) -> None:
+    """Make the image before the lab is entered, where the lab will have no network to fetch a kernel by: an ordinary user's.
+
+    What fails is not told here, but when a guest is built.
+
+    Args:
+        environments: names of those that will be built.
+    """
+    if not lab.has_capabilities() and any(name.startswith(_GUESTS) for name in environments):
+        with suppress(CannotRunError):
+            prepare()
 
 
 def cache_directory() -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from netbench.environments import lab
 from netbench.errors import CannotRunError
 
 BOOT = Path("/boot")
@@ -88,6 +89,12 @@ def fetch(directory: Path) -> Kernel:
             "install your distribution's kernel with its modules, and make /boot/vmlinuz-* readable"
             if lacking[0] != "depmod"
             else "apt-get install kmod",
+        )
+    if lab.inside() and lab.privilege() == "user_namespace":
+        raise CannotRunError(
+            f"A guest needs a kernel. None in {BOOT} can be read with its modules, and none could be fetched before the lab was "
+            "entered, which has no network.",
+            f"see why: apt-get download {_META_PACKAGES[0]}; or make /boot/vmlinuz-* readable",
         )
     own_lists: tuple[str, ...] = ()
     try:

@@ -23,6 +23,7 @@ from netbench.environments.base import Site, Unavailable
 from netbench.environments.guests import image as guest_image
 from netbench.environments.guests.channel import PORT_NAME, PORTS
 from netbench.environments.guests.door import Door, NoGuest
+from netbench.environments.interrupts import held_back
 from netbench.environments.netns import enter, run
 from netbench.environments.ownership import is_dead, owner
 from netbench.errors import CannotRunError
@@ -109,7 +110,8 @@ class VirtualMachine:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._undo.close()
+        with held_back():
+            self._undo.close()
 
     @property
     def command_line(self) -> str:
@@ -164,12 +166,13 @@ class VirtualMachine:
         """A guest writes nothing that lasts: it needs no goodbye."""
         with suppress(ProcessLookupError):
             self._process.kill()
-        self._process.wait(_END_SECONDS)
+        with suppress(subprocess.TimeoutExpired):  # the kernel is not done with it; it will end
+            self._process.wait(_END_SECONDS)
 
     def _await(self) -> None:
         """Wait until the guest takes a command."""
         try:
-            Door(self._directory, ("true",), self.machine.boot_s, self._check).close()
+            Door(self._directory, ("true",), self.machine.boot_s, self._check, boots=True).close()
         except NoGuest as error:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_LAST_MOMENT_S)  # its ports close a moment before it ends

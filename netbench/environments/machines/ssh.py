@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from netbench.environments.base import Site
+from netbench.environments.interrupts import held_back
 from netbench.environments.machines import ssh_keeper
 from netbench.environments.machines.machine import Machine
 from netbench.environments.machines.ssh_door import SEPARATOR
@@ -43,6 +44,7 @@ LEASE_S = 60
 _CONNECT_S = 10
 _ANSWER_S = 60.0
 _END_S = 10.0
+_END_UNSETTLED_S = 1.0  # it waits for an answer, or was refused: nothing is there yet that its keeper has to remove in peace
 _NOTHING = "netbench-keeper-nothing "
 _DIRECTORY_PREFIX = "nb-ssh-"
 _DIRECTORY = re.compile(rf"{_DIRECTORY_PREFIX}(?P<process>\d+)-(?P<started>\d+)-")
@@ -119,7 +121,7 @@ class Connection:
         with suppress(OSError):
             self._process.stdin.close()
         try:
-            self._process.wait(_END_S)
+            self._process.wait(_END_S if self._settled.is_set() else _END_UNSETTLED_S)
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, 9)
@@ -248,7 +250,8 @@ def connect(machine: Machine) -> Iterator[Connection]:
         connection.settle()
         yield connection
     finally:
-        connection.close()
+        with held_back():
+            connection.close()
 
 
 def sweep() -> list[str]:
