@@ -190,6 +190,8 @@ class AgentClient:
 
     def _last_words(self) -> str:
         self._threads[1].join(0.5)
+        with suppress(subprocess.TimeoutExpired):  # its output ends a moment before it does
+            self._process.wait(0.5)
         lines = bytes(self._errors).decode(errors="replace").strip().splitlines()
         status = self._process.poll()
         return lines[-1] if lines else _end_in_words(status)

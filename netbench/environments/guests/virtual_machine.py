@@ -231,7 +231,8 @@ def _bases() -> tuple[Path, ...]:
 def _make_directory() -> Path:
     """For the guest's ports and logs; of this user alone, because who reaches a port commands the guest."""
     name = f"{_PREFIX}{owner().replace(':', '-')}-"
-    base = next((base for base in _bases() if len(f"{base}/{name}12345678/port-10") <= _LONGEST_SOCKET_PATH), Path("/tmp"))
+    fits = [base for base in _bases() if len(f"{base}/{name}12345678/port-10") <= _LONGEST_SOCKET_PATH and "," not in str(base)]
+    base = next(iter(fits), Path("/tmp"))  # QEMU reads a comma as the end of a path
     try:
         return Path(tempfile.mkdtemp(prefix=name, dir=base))
     except OSError as error:
