@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "clock.h"
+#include "content_hash.h"
 #include "mpegts.h"
 #include "probation.h"
 #include "rtp.h"
@@ -46,8 +47,8 @@
  * be two slots a stream.
  *
  * Two points that saw the same packets are compared by their packet logs. What carries no sequence (a transport stream without RTP,
- * any other traffic) is told by its content: a hash of flow and payload, seeded by whoever compares, so that whoever sends cannot
- * choose packets that are taken for each other. Equal packets have equal hashes; who compares counts them.
+ * any other traffic) is told by its content: a hash of flow and payload (content_hash.h), seeded by whoever compares, so that whoever
+ * sends cannot choose packets that are taken for each other. Equal packets have equal hashes; who compares counts them.
  *
  * Series, packet log and delivery take timed packets only (those of the configured stamp class): two clocks are never
  * mixed in one statistic. Delivery wants kernel stamps besides: a network card's clock is not the one that the
@@ -242,21 +243,18 @@ static uint64_t load64(const uint8_t *bytes)
 	return word;
 }
 
-static __always_inline uint64_t hash_flow(uint64_t hash, const struct nb_flow *flow)
+static __always_inline uint64_t hash_of(const struct nb_table *table, const struct nb_stream_key *key)
 {
+	const struct nb_flow *flow = &key->flow;
+	uint64_t hash = table->hash_seed;
+
 	hash = mix(hash, load64(flow->source));
 	hash = mix(hash, load64(flow->destination));
 	if (flow->family == 6) {
 		hash = mix(hash, load64(flow->source + 8));
 		hash = mix(hash, load64(flow->destination + 8));
 	}
-	return mix(hash, (uint64_t)flow->source_port << 32 | (uint64_t)flow->destination_port << 16 | flow->family);
-}
-
-static __always_inline uint64_t hash_of(const struct nb_table *table, const struct nb_stream_key *key)
-{
-	uint64_t hash = hash_flow(table->hash_seed, &key->flow);
-
+	hash = mix(hash, (uint64_t)flow->source_port << 32 | (uint64_t)flow->destination_port << 16 | flow->family);
 	hash = mix(hash, (uint64_t)key->session << 32 | key->stream);
 	return mix(hash, table->hash_seed ^ key->kind);
 }
@@ -398,21 +396,6 @@ static void count_series(struct nb_table *table, const struct nb_packet *packet,
 		point->iat_max_ns = (uint64_t)iat_ns;
 }
 
-/* Of flow and payload; a cut payload has another hash than the whole one. */
-static uint32_t content_of(const struct nb_table *table, const struct nb_packet *packet)
-{
-	const uint32_t whole = packet->payload_length / sizeof(uint64_t) * sizeof(uint64_t);
-	uint64_t hash = hash_flow(table->config.content_seed, &packet->flow);
-	uint8_t rest[sizeof(uint64_t)] = { 0 };
-
-	for (uint32_t at = 0; at < whole; at += sizeof(uint64_t))
-		hash = mix(hash, load64(packet->payload + at));
-	if (packet->payload_length > whole)
-		memcpy(rest, packet->payload + whole, packet->payload_length - whole);
-	hash = mix(mix(hash, load64(rest)), (uint64_t)packet->payload_length << 32 | packet->datagram_length);
-	return (uint32_t)(hash >> 32);
-}
-
 static void log_packet(struct nb_table *table, int64_t received_ns, uint32_t stream, uint64_t sequence)
 {
 	if (table->totals.logged == table->config.log_capacity) {
@@ -429,7 +412,7 @@ static void log_packet(struct nb_table *table, int64_t received_ns, uint32_t str
 static void log_content(struct nb_table *table, const struct nb_packet *packet, uint32_t index)
 {
 	log_packet(table, packet->received_ns, index << 16 | (packet->datagram_length & CONTENT_LENGTH_MASK),
-		   content_of(table, packet));
+		   nb_content_hash(table->config.content_seed, packet));
 }
 
 /* --- whose it is ------------------------------------------------------------------------------------------------- */

@@ -75,7 +75,7 @@ struct nb_log_entry {
 	uint32_t sequence; /* low 32 bits; of RTP the extended ones: its 16, and the wraps since the first packet */
 	/*
 	 * With log_content: stream is the index of the packet's stream in the upper 16 bits, and the UDP payload's length in the
-	 * lower; sequence is a hash of flow and payload. The index tells the flow at any time: a stream's flow never changes.
+	 * lower; sequence is nb_content_hash(). The index tells the flow at any time: a stream's flow never changes.
 	 */
 };
 
@@ -90,7 +90,7 @@ void nb_table_unlock(struct nb_table *table);
 
 /* All below: the caller holds the lock. */
 void nb_table_record(struct nb_table *table, const struct nb_packet *packet);
-/* Forget every packet so far, as if the table had just been made: what was received before a measurement began. */
+/* Forget every packet so far, as if the table had just been made. What a capture has not read yet (a ring's block) is still to come. */
 void nb_table_restart(struct nb_table *table);
 void nb_table_finish(struct nb_table *table);
 void nb_table_totals(const struct nb_table *table, struct nb_table_totals *totals);

@@ -44,7 +44,10 @@ class StreamTable:
         """One Ethernet frame. Returns "datagram", "not_udp" or "damaged"."""
 
     def restart(self) -> None:
-        """Forgets every packet so far, as if the table had just been made; a capture may go on feeding it."""
+        """Forgets every packet so far, as if the table had just been made; a capture may go on feeding it.
+
+        What it has not read by then comes after: of a ring, what arrived in the last `retire_ms`.
+        """
 
     def finish(self) -> None:
         """Settles what is still open; afterwards holes count as lost."""
@@ -88,7 +91,7 @@ class StreamTable:
         """Entries of 16 bytes, native byte order: int64 received_ns, uint32 stream, uint32 sequence. A copy.
 
         With log_content, stream is the index in streams() in the upper 16 bits and the payload's length in the lower, and sequence
-        is a hash of flow and payload.
+        is a hash of flow, length and the payload's first 1472 bytes.
         """
 
 class SocketSender:

@@ -2,7 +2,7 @@
 
 Theory of operation
 
-Receivers log each packet as a hash of flow and payload (c_ext/stream_table.h, log_content). All of one measurement hash alike. Two
+Receivers log each packet as a hash of flow and payload (c_ext/content_hash.h). All of one measurement hash alike. Two
 logs are kept at the tap. One is the sample: what is compared. The other is all that passed from before any probe began to count
 until after the last one ended, so whatever a probe saw has its counterpart there, and no agreement of clocks is needed.
 

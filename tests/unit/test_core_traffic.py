@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Callable
@@ -121,6 +122,31 @@ def test_faults_made_by_the_sender_are_found_exactly(in_private_network, fault, 
     [stream] = books["streams"]
     # The last sequence (999) is skipped too: a receiver alone cannot see a trailing hole, so it finds 99 of 100.
     assert {key: stream[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize("mtu", [65_536, 1500])  # the ring sees whole frames, or first fragments
+def test_a_long_datagram_has_one_content_at_a_ring_and_at_a_socket(in_private_network, mtu):
+    def measure() -> tuple[bytes, bytes]:
+        ip("link", "set", "lo", "mtu", str(mtu))
+        loopback = socket.if_nametoindex("lo")
+        ring = _core.RingCapture(interface_index=loopback, port_low=PORT, port_high=PORT, blocks=8, snapshot_bytes=65_535)
+        joined = _core.SocketCapture(listens=[(GROUP, "0.0.0.0", PORT)], interface_index=loopback)
+        tables = [_core.StreamTable(log_capacity=20, log_content=True, content_seed=5) for _ in range(2)]
+        runs = [threading.Thread(target=capture.run, args=(table,)) for capture, table in zip((ring, joined), tables, strict=True)]
+        for run in runs:
+            run.start()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+            for number in range(10):
+                sender.sendto(bytes([number]) * 4000, (GROUP, PORT))
+        for capture, run in zip((ring, joined), runs, strict=True):
+            capture.stop()
+            run.join()
+        return tables[0].log(), tables[1].log()
+
+    at_ring, at_socket = ([entry[1:] for entry in struct.iter_unpack("=qII", log)] for log in in_private_network(measure))
+    assert at_ring == at_socket
+    assert len(set(at_ring)) == 10
 
 
 def test_the_ring_sees_what_the_socket_sees_and_its_books_balance(in_private_network):
