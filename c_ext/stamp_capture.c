@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "deadline.h"
-#include "packet.h"
 #include "receive_socket.h"
 
 /*
@@ -32,10 +31,6 @@
 #define HEAD_BYTES 192 /* IP with options, UDP; of the rest nothing is asked */
 #define MOST_SOCKETS (NB_STAMP_LISTENS + 1)
 #define LEAST_QUEUED_BYTES 256 /* a queued packet is charged at least so many */
-
-#define ETHER_PTP 0x88f7
-#define PORT_PTP_EVENT 319
-#define PORT_PTP_GENERAL 320
 
 struct batch {
 	struct mmsghdr messages[BATCH];
@@ -248,39 +243,6 @@ void nb_stamp_capture_destroy(struct nb_stamp_capture *capture)
 
 /* ---- counting ---- */
 
-/* FNV-1a. Every byte of a flow is set, padding too: the parser zeroes it first. */
-static uint64_t flow_key(const void *bytes, size_t length)
-{
-	const uint8_t *at = bytes;
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
-static bool is_ptp_port(uint16_t port)
-{
-	return port == PORT_PTP_EVENT || port == PORT_PTP_GENERAL;
-}
-
-/* What a frame is, and the key of its flow. */
-static enum nb_stamped_kind kind_of(const struct sockaddr_ll *source, const uint8_t *head, size_t captured,
-				    size_t length, uint64_t *key)
-{
-	const uint16_t type = ntohs(source->sll_protocol);
-	enum nb_fragment fragment;
-	struct nb_packet packet;
-
-	*key = flow_key(source->sll_addr, sizeof(source->sll_addr)) ^ type;
-	if (type == ETHER_PTP)
-		return NB_STAMPED_PTP_ETHERNET;
-	if (nb_network_parse(type, head, captured, length, &packet, &fragment) != 0)
-		return NB_STAMPED_OTHER;
-	*key = flow_key(&packet.flow, sizeof(packet.flow));
-	return is_ptp_port(packet.flow.destination_port) ? NB_STAMPED_PTP_UDP : NB_STAMPED_UDP;
-}
-
 /* Return: whether it came in. */
 static bool count_frame(struct nb_stamp_capture *capture, uint32_t index, const struct nb_receive_facts *facts)
 {
@@ -288,13 +250,14 @@ static bool count_frame(struct nb_stamp_capture *capture, uint32_t index, const 
 	const struct sockaddr_ll *source = (const struct sockaddr_ll *)&batch->sources[index];
 	const size_t length = batch->messages[index].msg_len;
 	enum nb_stamped_kind kind;
-	uint64_t key;
+	uint64_t flow;
 
 	if (source->sll_pkttype == PACKET_OUTGOING)
 		return false;
-	kind = kind_of(source, batch->heads[index], length < HEAD_BYTES ? length : HEAD_BYTES, length, &key);
-	nb_stamp_series_add(&capture->kinds[kind], key, facts->hardware_ns, facts->kernel_ns);
-	nb_stamp_series_add(&capture->kinds[NB_STAMPED_ALL], key, facts->hardware_ns, facts->kernel_ns);
+	kind = nb_stamped_kind_of(ntohs(source->sll_protocol), source->sll_addr, batch->heads[index],
+				  length < HEAD_BYTES ? length : HEAD_BYTES, length, &flow);
+	nb_stamp_series_add(&capture->kinds[kind], flow, facts->hardware_ns, facts->kernel_ns);
+	nb_stamp_series_add(&capture->kinds[NB_STAMPED_ALL], flow, facts->hardware_ns, facts->kernel_ns);
 	return true;
 }
 
@@ -311,8 +274,8 @@ static void count_batch(struct nb_stamp_capture *capture, uint32_t socket, uint3
 		nb_receive_facts_read(message, &facts);
 		if (socket < capture->listens)
 			nb_stamp_series_add(&capture->of_listens[socket],
-					    flow_key(&batch->sources[i], sizeof(struct sockaddr_in)), facts.hardware_ns,
-					    facts.kernel_ns);
+					    nb_stamp_flow(&batch->sources[i], sizeof(struct sockaddr_in)),
+					    facts.hardware_ns, facts.kernel_ns);
 		else
 			counted = count_frame(capture, i, &facts);
 		capture->counts.packets += counted;

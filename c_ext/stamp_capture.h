@@ -9,19 +9,10 @@
 
 #include "socket_capture.h"
 #include "stamp_series.h"
+#include "stamped_frame.h"
 #include "status.h"
 
 #define NB_STAMP_LISTENS 64 /* at most */
-
-/* What the packet socket tells apart: each frame is of one kind, and of NB_STAMPED_ALL. */
-enum nb_stamped_kind {
-	NB_STAMPED_PTP_ETHERNET, /* EtherType 0x88F7 */
-	NB_STAMPED_PTP_UDP,      /* UDP port 319 or 320 */
-	NB_STAMPED_UDP,          /* any other UDP */
-	NB_STAMPED_OTHER,
-	NB_STAMPED_ALL,
-	NB_STAMPED_KINDS
-};
 
 struct nb_stamp_capture_config {
 	uint32_t interface_index;

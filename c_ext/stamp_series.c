@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "stamped_frame.h"
+
 /*
  * Theory of operation
  *
@@ -22,6 +24,8 @@ static void compare_with_flow(struct nb_stamp_series *series, uint64_t key, int6
 {
 	struct nb_stamp_flow *flow = &series->flows[(key ^ key >> 32) % NB_STAMP_FLOWS];
 
+	if (key == NB_STAMP_NO_FLOW)
+		return;
 	/* A stamp is never 0, so a place that was never used is told by it. */
 	if (flow->key == key && flow->hardware_ns != 0) {
 		series->counts.compared++;

@@ -50,7 +50,7 @@ struct nb_stamp_series {
 /**
  * nb_stamp_series_add() - Count one packet.
  * @series: the series
- * @flow: identity of its flow: order holds within a flow only, for a card with several queues has several orders
+ * @flow: nb_stamp_flow(): order holds within a flow only, for a card with several queues has several orders; NB_STAMP_NO_FLOW: none
  * @hardware_ns: raw stamp of the card; 0: none
  * @kernel_ns: CLOCK_REALTIME; 0: none
  */

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "stamp_series.h"
+#include "stamped_frame.h"
 
 #define START_NS INT64_C(1700000000000000000)
 #define STEP_NS INT64_C(1000000)
@@ -96,6 +97,34 @@ static void flows_that_meet_are_not_compared(void **state)
 	assert_int_equal(counts_of().backward, 0);
 }
 
+static void without_a_flow_there_is_no_order(void **state)
+{
+	(void)state;
+	nb_stamp_series_add(&series, NB_STAMP_NO_FLOW, 1000, START_NS);
+	nb_stamp_series_add(&series, NB_STAMP_NO_FLOW, 900, START_NS);
+	assert_int_equal(counts_of().hardware, 2);
+	assert_int_equal(counts_of().compared, 0);
+	assert_int_equal(counts_of().backward, 0);
+}
+
+/* Whatever the stamps are: nothing overflows (the sanitizer looks), and a rate is of so long a time as it must be. */
+static void stamps_that_cannot_be(void **state)
+{
+	static const int64_t stamps[] = { INT64_MIN, INT64_MIN + 1, -START_NS,     -1,       0,
+					  1,         START_NS,      INT64_MAX - 1, INT64_MAX };
+	const size_t count = sizeof(stamps) / sizeof(stamps[0]);
+
+	(void)state;
+	for (size_t i = 0; i < count * count * 7; i++) {
+		struct nb_stamp_counts counts;
+
+		nb_stamp_series_add(&series, i % 3, stamps[i * 5 % count], stamps[i / count % count]);
+		counts = counts_of();
+		assert_true(counts.backward + counts.repeated <= counts.compared && counts.compared <= counts.hardware);
+		assert_true(!counts.rate_known || counts.rate_span_ns >= NB_STAMP_RATE_SPAN_NS);
+	}
+}
+
 static void the_kernels_stamp_in_disguise(void **state)
 {
 	(void)state;
@@ -173,6 +202,8 @@ int main(void)
 		cmocka_unit_test_setup(packets_without_hardware_stamps_are_counted_apart, reset),
 		cmocka_unit_test_setup(order_holds_within_a_flow_only, reset),
 		cmocka_unit_test_setup(flows_that_meet_are_not_compared, reset),
+		cmocka_unit_test_setup(without_a_flow_there_is_no_order, reset),
+		cmocka_unit_test_setup(stamps_that_cannot_be, reset),
 		cmocka_unit_test_setup(the_kernels_stamp_in_disguise, reset),
 		cmocka_unit_test_setup(a_true_clock, reset),
 		cmocka_unit_test_setup(fast_and_slow_clocks, reset),
