@@ -18,6 +18,7 @@
  */
 #define SESSION 7
 #define STREAMS 4
+#define RESTART 248 /* a seldom step */
 
 struct program {
 	const uint8_t *bytes;
@@ -26,6 +27,7 @@ struct program {
 
 struct machine {
 	struct nb_table *table;
+	bool contents;
 	int64_t now_ns;
 	uint64_t sequences[STREAMS];
 };
@@ -50,7 +52,7 @@ static uint64_t operand(struct program *program, size_t size)
 	return value;
 }
 
-static struct nb_table *create(struct program *program)
+static struct nb_table *create(struct program *program, bool *contents)
 {
 	uint64_t choices = operand(program, 3);
 	const struct nb_table_config config = {
@@ -71,6 +73,7 @@ static struct nb_table *create(struct program *program)
 	};
 	struct nb_table *table;
 
+	*contents = config.log_content;
 	require(nb_table_create(&table, &config, NULL) == 0);
 	return table;
 }
@@ -135,12 +138,16 @@ static void record_probe(struct machine *machine, struct program *program)
 
 static void run_step(struct machine *machine, struct program *program)
 {
+	const uint64_t what = operand(program, 1);
 	struct nb_packet packet;
 	size_t length;
 
-	switch (operand(program, 1) % 8) {
+	switch (what % 8) {
 	case 0:
-		nb_table_finish(machine->table);
+		if (what == RESTART)
+			nb_table_restart(machine->table);
+		else
+			nb_table_finish(machine->table);
 		break;
 	case 1:
 		length = operand(program, 1) % 64;
@@ -205,6 +212,16 @@ static void check_stream(const struct nb_table *table, uint32_t index)
 	require(counts.jitter_ns >= 0 && counts.jitter_ns <= counts.jitter_max_ns);
 }
 
+/* An entry by content names a stream that there is. */
+static void check_contents(const struct nb_table *table)
+{
+	uint64_t logged;
+	const struct nb_log_entry *log = nb_table_log(table, &logged);
+
+	for (uint64_t i = 0; i < logged; i++)
+		require(log[i].stream >> 16 < nb_table_count(table));
+}
+
 static void check_table(const struct nb_table *table)
 {
 	struct nb_table_totals totals;
@@ -238,12 +255,15 @@ static void check_table(const struct nb_table *table)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct program program = { data, size };
-	struct machine machine = { .table = create(&program), .sequences = { 100, 100, 100, 100 } };
+	struct machine machine = { .sequences = { 100, 100, 100, 100 } };
 
+	machine.table = create(&program, &machine.contents);
 	while (program.left)
 		run_step(&machine, &program);
 	nb_table_finish(machine.table);
 	check_table(machine.table);
+	if (machine.contents)
+		check_contents(machine.table);
 	nb_table_destroy(machine.table);
 	return 0;
 }
