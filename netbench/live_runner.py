@@ -29,6 +29,8 @@ FEED_WAIT_S = 5.0
 """How long the first packet is waited for: an IGMP querier's worst answer takes seconds."""
 
 _POLL_S = 0.05
+_UNREAD_S = 0.1
+"""What the tap's ring holds and has not handed over when the tap begins to count is no older: it hands over each 10 ms."""
 _GRACE_S = 60.0
 _SERIES_NS = 100_000_000
 _RECEIVE_BUFFER_BYTES = 64 << 20
@@ -78,6 +80,7 @@ def run_live_sample(
         time.sleep(plan.omit_s)
         listening = [item for item in listening if _told(item, refused, lambda agent: agent.count())]
         kernel = stack.enter_context(KernelDrops())
+        time.sleep(_UNREAD_S)
         watch.count()
         time.sleep(plan.duration_s)
         watch.stop()
