@@ -176,6 +176,9 @@ typedef int (*nb_blocking)(void *context, const atomic_bool *stop, struct nb_err
  */
 int nb_run_blocking(nb_blocking call, void *context, atomic_bool *stop);
 
+/* When @duration_ns from now is over, CLOCK_MONOTONIC; 0: never. Return: 0, or -1 with ValueError: no clock goes on so long. */
+int nb_deadline_after(uint64_t duration_ns, int64_t *deadline_ns);
+
 /* ---- the types ---- */
 
 struct nb_module_state {

@@ -2,7 +2,6 @@
 /* module_capture.c - SocketCapture and RingCapture: one object, two ways to receive. */
 #include "module.h"
 
-#include "clock.h"
 #include "pcap_writer.h"
 #include "ring_capture.h"
 #include "socket_capture.h"
@@ -270,12 +269,8 @@ static PyObject *capture_run(PyObject *object, PyObject *args, PyObject *kwargs)
 		if (!call.table)
 			return NULL;
 	}
-	if (duration_ns > INT64_MAX / 2) {
-		PyErr_SetString(PyExc_ValueError, "duration_ns must be below 2^62");
+	if (nb_deadline_after(duration_ns, &call.deadline_ns))
 		return NULL;
-	}
-	if (duration_ns)
-		call.deadline_ns = nb_monotonic_ns() + (int64_t)duration_ns;
 	if (self->ran) {
 		PyErr_SetString(PyExc_RuntimeError, "run() was called before: a capture runs once, make another");
 		return NULL;

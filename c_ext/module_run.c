@@ -68,6 +68,16 @@ static bool wait_for_end(struct blocking_call *blocking)
 	return has_ended;
 }
 
+int nb_deadline_after(uint64_t duration_ns, int64_t *deadline_ns)
+{
+	if (duration_ns > INT64_MAX / 2) {
+		PyErr_SetString(PyExc_ValueError, "duration_ns must be below 2^62");
+		return -1;
+	}
+	*deadline_ns = duration_ns ? nb_monotonic_ns() + (int64_t)duration_ns : 0;
+	return 0;
+}
+
 int nb_run_blocking(nb_blocking call, void *context, atomic_bool *stop)
 {
 	struct blocking_call blocking = { .call = call, .context = context, .stop = stop };

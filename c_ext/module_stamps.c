@@ -2,7 +2,6 @@
 /* module_stamps.c - StampCapture, and an interface's timestamp setting. */
 #include "module.h"
 
-#include "clock.h"
 #include "stamp_capture.h"
 #include "timestamp_config.h"
 
@@ -73,22 +72,17 @@ static PyObject *stamps_run(PyObject *object, PyObject *args, PyObject *kwargs)
 {
 	struct stamps_object *self = (struct stamps_object *)object;
 	struct stamps_run run = { .handle = self->handle };
-	int64_t duration_ns = 0;
+	uint64_t duration_ns = 0;
 	struct nb_argument arguments[] = { NB_OPTIONAL("duration_ns", &duration_ns) };
 
-	if (NB_PARSE("StampCapture.run", args, kwargs, 1, arguments))
+	if (NB_PARSE("StampCapture.run", args, kwargs, 1, arguments) ||
+	    nb_deadline_after(duration_ns, &run.deadline_ns))
 		return NULL;
-	if (duration_ns < 0) {
-		PyErr_SetString(PyExc_ValueError, "duration_ns must not be below 0");
-		return NULL;
-	}
 	if (self->ran) {
 		PyErr_SetString(PyExc_RuntimeError, "a StampCapture runs once");
 		return NULL;
 	}
 	self->ran = true;
-	if (duration_ns)
-		run.deadline_ns = nb_monotonic_ns() + duration_ns;
 	if (nb_run_blocking(run_blocking, &run, &self->stop))
 		return NULL;
 	Py_RETURN_NONE;
@@ -218,11 +212,13 @@ PyObject *nb_timestamp_setting(PyObject *Py_UNUSED(module), PyObject *args, PyOb
 	struct nb_error error = { 0 };
 	const char *interface = NULL;
 	struct nb_argument arguments[] = { NB_REQUIRED("interface", &interface) };
+	int code;
 
 	if (NB_PARSE("timestamp_setting", args, kwargs, 1, arguments))
 		return NULL;
-	if (nb_timestamp_config_get(interface, &config, &error))
-		return nb_raise_os(&error);
+	/* Dropped: whoever asks waits while another sets an interface. */
+	Py_BEGIN_ALLOW_THREADS code = nb_timestamp_config_get(interface, &config, &error);
+	Py_END_ALLOW_THREADS if (code) return nb_raise_os(&error);
 	return setting_object(&config);
 }
 

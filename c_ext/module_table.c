@@ -14,8 +14,8 @@
  * The table lock keeps a running capture from its packets, so it is held for copying only. What Python wants is copied under
  * the lock, one stream at a time, and turned into objects after it: each stream's dict is one consistent snapshot, two
  * streams' may be a moment apart. Streams, points and log entries are only ever appended (the series aside, which forgets its
- * oldest), so an index stays good between two locks. restart() takes them all away, but never in between: like every reader it
- * holds the GIL.
+ * oldest), so an index stays good between two locks, but for restart(), which takes them all away: it holds the GIL like every reader,
+ * yet making an object can run the garbage collector, and so any Python code and thread. Who comes back from that looks again.
  */
 
 struct table_object {
@@ -249,12 +249,17 @@ static void copy_signed(struct stream_snapshot *snapshot, const struct nb_tracke
 			      snapshot->counts.transit_min_ns, snapshot->counts.transit_max_ns);
 }
 
-static void copy_stream(struct stream_snapshot *snapshot, struct nb_table *table, uint32_t index,
+/* Return: false when there is no such stream any more. */
+static bool copy_stream(struct stream_snapshot *snapshot, struct nb_table *table, uint32_t index,
 			const struct stream_parts *parts)
 {
 	const struct nb_tracker *tracker;
 
 	nb_table_lock(table);
+	if (index >= nb_table_count(table)) {
+		nb_table_unlock(table);
+		return false;
+	}
 	snapshot->key = *nb_table_key(table, index);
 	tracker = nb_table_tracker(table, index);
 	nb_tracker_read(tracker, &snapshot->counts);
@@ -269,6 +274,7 @@ static void copy_stream(struct stream_snapshot *snapshot, struct nb_table *table
 	}
 	snapshot->windows_kept = parts->windows ? nb_tracker_windows(tracker, snapshot->windows) : 0;
 	nb_table_unlock(table);
+	return true;
 }
 
 static PyObject *address_object(uint8_t family, const uint8_t address[16])
@@ -432,25 +438,19 @@ static PyObject *table_streams(PyObject *object, PyObject *args, PyObject *kwarg
 	};
 	struct stream_snapshot *snapshot;
 	PyObject *list;
-	uint32_t count;
 
 	if (NB_PARSE("streams", args, kwargs, 0, arguments))
 		return NULL;
 	snapshot = PyMem_Malloc(sizeof(*snapshot));
 	if (!snapshot)
 		return PyErr_NoMemory();
-	nb_table_lock(table);
-	count = nb_table_count(table);
-	nb_table_unlock(table);
+	list = PyList_New(0);
+	for (uint32_t i = 0; list && copy_stream(snapshot, table, i, &parts); i++) {
+		PyObject *stream = stream_object(snapshot, &parts);
 
-	list = PyList_New(count);
-	for (uint32_t i = 0; list && i < count; i++) {
-		PyObject *stream;
-
-		copy_stream(snapshot, table, i, &parts);
-		stream = stream_object(snapshot, &parts);
-		if (!stream || PyList_SetItem(list, i, stream))
+		if (!stream || PyList_Append(list, stream))
 			Py_CLEAR(list);
+		Py_XDECREF(stream);
 	}
 	PyMem_Free(snapshot);
 	return list;

@@ -202,6 +202,7 @@ def stamp_calls() -> dict[str, Callable[[], object]]:
     def run() -> None:
         capture = stamps()
         refused(lambda: capture.run(-1), ValueError)
+        refused(lambda: capture.run((1 << 63) - 1), ValueError)
         capture.run(1)
         refused(lambda: capture.run(1), RuntimeError)
 

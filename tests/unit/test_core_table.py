@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import struct
 
 import pytest
@@ -237,6 +238,30 @@ def test_a_restarted_table_has_empty_books_and_counts_on():
     feed(table, [5, 7])
     table.finish()
     assert [(stream["unique"], stream["lost"]) for stream in table.streams()] == [(2, 1)]
+
+
+def test_a_table_may_be_restarted_by_what_the_collector_runs_while_its_streams_are_told():
+    table = _core.StreamTable()
+    for stream in range(50):
+        feed(table, [0, 1], stream=stream)
+
+    class Restarting:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            table.restart()
+
+    thresholds = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        Restarting()
+        told = table.streams()
+    finally:
+        gc.set_threshold(*thresholds)
+    gc.collect()
+    assert [stream["stream"] for stream in told] == list(range(len(told)))
+    assert table.streams() == []
 
 
 def test_an_empty_table_has_empty_books():
