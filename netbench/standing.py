@@ -20,7 +20,7 @@ from netbench.result.plan import EnvironmentPlan, Plan
 from netbench.result.records import EnvironmentRecord, Floor
 
 _FLOOR_TIMEOUT_S = 30.0
-_LEFT = "Not all of it could be taken down: {} What is left is removed by: netbench environments --clean"
+_LEFT = "Not all of it could be taken down ({}). What is left is removed by: netbench environments --clean"
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class _TakenDown:
 def with_leftovers(records: Sequence[EnvironmentRecord], not_removed: Mapping[str, str]) -> list[EnvironmentRecord]:
     """The records, with a remark at each environment that could not be taken down."""
     return [
-        record.model_copy(update={"remarks": [*record.remarks, _LEFT.format(not_removed[record.label])]})
+        record.model_copy(update={"remarks": [*record.remarks, _LEFT.format(not_removed[record.label].rstrip("."))]})
         if record.label in not_removed
         else record
         for record in records

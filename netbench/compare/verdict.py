@@ -5,12 +5,12 @@ The overall verdict is the worse of H1 (loss) and H3 (timing): fail > inconclusi
 - H4 (hardware stamps) turns a pass into a warn where the reference has hardware stamps and the environment has not; where
   neither has, the environment takes nothing away;
 - an environment into which multicast does not come is `unsupported`, unless what does come in fails;
-- an environment that could not be built, or of which no trial is usable, is `inconclusive`.
+- an environment that could not be built, of which no trial is usable, or that failed in half of its trials, is `inconclusive`.
 """
 
 from __future__ import annotations
 
-from netbench.compare.answer import Answer, not_measured, worst
+from netbench.compare.answer import Answer, not_measured, trials_of, worst
 from netbench.compare.comparison import compare, reference_label
 from netbench.compare.loss_hypothesis import judge_loss
 from netbench.compare.stamp_hypothesis import has_stamps, judge_stamps
@@ -18,7 +18,7 @@ from netbench.compare.timing_hypothesis import judge_timing
 from netbench.errors import ExitCode
 from netbench.result.records import EnvironmentRecord
 from netbench.result.run import Run
-from netbench.result.verdict import Cause, Comparison, Remedy, Verdict, VerdictWord
+from netbench.result.verdict import Cause, Comparison, Hypothesis, Remedy, Verdict, VerdictWord
 
 _HTTP = "HTTP timing is not measured by this run."
 
@@ -68,6 +68,11 @@ def _verdict(run: Run, record: EnvironmentRecord, reference: EnvironmentRecord |
         if word == "pass":
             word = "warn"
             told = [stamps]
+    stopped = _stopped(run, record)
+    if stopped is not None and word in ("pass", "warn"):
+        blamed.append(stopped)
+        word = "inconclusive"
+        told = [stopped]
     remedies = [remedy for answer in blamed for remedy in answer.remedies]
     return Verdict(
         environment=record.label,
@@ -90,6 +95,17 @@ def _overall(loss: Answer, timing: Answer) -> VerdictWord:
     if loss.word == "unsupported" and judged != "fail":
         return "unsupported"
     return judged or "inconclusive"
+
+
+def _stopped(run: Run, record: EnvironmentRecord) -> Answer | None:
+    """That a place did not work in half of its trials or more: what the others say is not what it is like."""
+    trials = run.trials_of(record.label)
+    broken = [trial for trial in trials if trial.status == "error"]
+    if not broken or 2 * len(broken) < len(trials):
+        return None
+    headline = f"{trials_of(len(broken), len(trials))} ended in an error"
+    sentence = f"{headline}, the last one because {broken[-1].reason or 'of something that was not told'}"
+    return Answer(Hypothesis(verdict="inconclusive", sentence=sentence), headline, [Cause(layer=None, sentence=sentence)])
 
 
 def _not_built(record: EnvironmentRecord) -> Verdict:

@@ -314,6 +314,17 @@ def test_left_out_trials_are_counted() -> None:
     assert (verdict.hypotheses["H1"].numbers["trials_used"], verdict.hypotheses["H1"].numbers["trials_left_out"]) == (2, 1)
 
 
+def test_a_place_that_stopped_working_is_no_pass() -> None:
+    gone = [trial("macvlan", number, status="error", reason="the guest has ended") for number in (2, 3)]
+    run = run_of(*samples("host"), trial("macvlan", 1), *gone)
+    verdict = judged(run, "macvlan")
+    assert verdict.verdict == "inconclusive"
+    assert verdict.sentence == "2 of 3 trials ended in an error"
+    assert "the guest has ended" in verdict.causes[-1].sentence
+    assert judged(run, "host").verdict == "pass"
+    assert exit_code(run.model_copy(update={"verdicts": judge(run)[1]})) == 4
+
+
 def test_a_burst_in_one_trial_is_told_from_loss_that_goes_on() -> None:
     burst = [trial("macvlan", 1), trial("macvlan", 2, drops=[drop("macvlan_broadcast_queue", 900)]), trial("macvlan", 3)]
     verdict = judged(run_of(*samples("host"), *burst), "macvlan")

@@ -71,7 +71,6 @@ def test_a_container_and_a_guest_that_vanish_are_errors_and_the_run_goes_on(tmp_
     docker_daemon.docker("rm", "-f", container)
     (guest,) = guests_of(process.pid)
     os.kill(guest, signal.SIGKILL)
-    vanished = time.monotonic()
     _, errors = process.communicate(timeout=200)
 
     run = saved(tmp_path)
@@ -81,7 +80,8 @@ def test_a_container_and_a_guest_that_vanish_are_errors_and_the_run_goes_on(tmp_
     assert last["docker-host"].status == last["vm-virtio"].status == "error"
     assert container in last["docker-host"].reason, "no such container, as the engine says"
     assert "no guest here any more" in last["vm-virtio"].reason
-    assert time.monotonic() - vanished < 60, "nobody is waited for who is gone"
+    words = {verdict.environment: verdict.verdict for verdict in run.verdicts}
+    assert words["docker-host"] == words["vm-virtio"] == "inconclusive", "what worked once is not trusted"
     assert docker_daemon.holdings() == before
 
 
