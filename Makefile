@@ -56,18 +56,11 @@ format: setup-test ## rewrite Python and C files in the house style
 bench: setup-test ## side by side with peers: benchmarks/*.py, one question a file
 	set -e; for question in benchmarks/*.py; do echo "== $$question"; $(BIN)/python "$$question"; done
 
-fuzz: setup-test ## libFuzzer on every decoder; FUZZ_SECONDS=20 each
+fuzz: setup-test ## libFuzzer on every decoder; FUZZ_SECONDS=20 each, two at a time
 	@mkdir -p build
 	@$(call configure,fuzz,clang,-Dfuzz=true $(SANITIZE))
 	$(BIN)/ninja -C build/fuzz --quiet
-	@set -e; for source in tests/fuzz/fuzz_*.c; do \
-		name=$$(basename "$$source" .c); seeds=tests/fuzz/corpus/$${name#fuzz_}; found=build/fuzz/corpus/$$name; \
-		mkdir -p "$$found"; [ -d "$$seeds" ] || seeds=; \
-		UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 build/fuzz/tests/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) \
-			-max_len=2048 -timeout=10 -verbosity=0 -print_final_stats=1 -artifact_prefix=build/fuzz/$$name- $$found $$seeds \
-			>build/fuzz/$$name.log 2>&1 || { tail -n 60 build/fuzz/$$name.log; exit 1; }; \
-		echo "$$name: $$(sed -n 's/^stat::number_of_executed_units: *//p' build/fuzz/$$name.log) inputs in $(FUZZ_SECONDS) s, nothing found"; \
-	done
+	@ls tests/fuzz/fuzz_*.c | xargs -P 2 -n 1 tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 soak: setup-test ## 20 000 packets a second over 500 groups: memory flat, books balanced; SOAK_SECONDS=600
 	SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/python -P -m pytest tests/integration/test_soak.py
