@@ -276,11 +276,31 @@ def _agents() -> list[str]:
 
 
 def _is_orphan(process: Path) -> bool:
+    """Whether its runner is gone. Agents in containers, and those of a test that runs beside this one, have other parents."""
     try:
-        parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+        ancestors = _ancestors(process)
     except OSError:
         return False
-    return "netbench" not in _words(Path("/proc") / parent)
+    beside = set(_children(os.getppid())) - {str(os.getpid())}
+    parent = _words(Path("/proc") / ancestors[0])
+    return "netbench" not in parent and "containerd-shim" not in parent and not beside.intersection(ancestors)
+
+
+def _ancestors(process: Path) -> list[str]:
+    """Parent, its parent… up to the first process."""
+    found = [_parent(process)]
+    while found[-1] not in ("0", "1"):
+        found.append(_parent(Path("/proc") / found[-1]))
+    return found
+
+
+def _children(process: int) -> list[str]:
+    return Path(f"/proc/{process}/task/{process}/children").read_text().split()
+
+
+def _parent(process: Path) -> str:
+    """Raises OSError when the process is gone."""
+    return (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
 
 
 def _words(process: Path) -> str:

@@ -23,7 +23,7 @@ SCENARIOS = Path(__file__).with_name("lab_scenarios.py")
 COUNT = 100
 ALL = list(range(COUNT))
 EVERY_TENTH = ALL[9::10]
-# `remote` is not built here but found elsewhere: tests/integration/test_remote.py plays that machine.
+# `remote` is not built here but found elsewhere: tests/places/test_remote.py plays that machine.
 ENVIRONMENTS = tuple(name for name in registry.names() if name != "remote")
 
 # They reach into the network of a daemon, or make device nodes: an ordinary user is told so.
