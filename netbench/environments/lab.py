@@ -13,6 +13,7 @@ import errno
 import os
 import shlex
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,7 @@ Privilege = Literal["root", "user_namespace", "ordinary"]
 
 _NETNS_DIRECTORY = "/run/netns"
 _TRACING_DIRECTORY = "/sys/kernel/tracing"
+_THREADS_END_S = 1.0
 _MOUNT_SOURCE = "netbench-lab"  # how a process knows, from its list of mounts, that it is inside already
 
 # linux/sched.h, sys/mount.h, linux/capability.h: the kernel's interface, it does not change.
@@ -54,7 +56,9 @@ def enter() -> None:
     """
     if inside():
         return
-    threads = int(_status_field("Threads"))
+    deadline = time.monotonic() + _THREADS_END_S
+    while (threads := int(_status_field("Threads"))) > 1 and time.monotonic() < deadline:
+        time.sleep(0.005)  # a thread that was joined is the kernel's for a moment longer
     if threads > 1:
         raise CannotRunError(
             f"The lab can only be entered by a process of one thread, and this one has {threads}.",

@@ -152,6 +152,19 @@ def test_root_without_capabilities_is_told_why_it_is_refused() -> None:
     assert "as root" in done.stdout
 
 
+def test_a_thread_that_is_about_to_end_is_waited_for() -> None:
+    script = """
+import threading, time
+threading.Thread(target=time.sleep, args=(0.3,)).start()
+from netbench.environments import lab
+lab.enter()
+print("entered")
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, timeout=30, check=False)
+
+    assert done.stdout == "entered\n", done.stderr
+
+
 def test_a_process_with_threads_is_told_so() -> None:
     code = """
 import threading
