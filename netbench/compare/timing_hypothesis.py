@@ -9,8 +9,9 @@ itself says how long packets took from the kernel's stamp into its hands: what a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from netbench.compare import emulation
 from netbench.compare.answer import Answer, JudgedWord, micros, not_measured, percent, together, worst
 from netbench.compare.comparison import distortion_floor_us, usable
 from netbench.compare.losses import Losses, pool
@@ -62,13 +63,15 @@ def judge_timing(run: Run, record: EnvironmentRecord, comparison: Comparison) ->
         distortion = _distortion(trials)
         row = _row(comparison, record.label, profile.name, _IAT)
         inside += losses.inside
+        timed: list[Opinion] = []
         if distortion is not None:
             distortions.append(distortion)
-            opinions.append(_by_distortion(run, profile, distortion, _one_stamp(trials), record.interface or "eth0"))
+            timed.append(_by_distortion(run, profile, distortion, _one_stamp(trials), record.interface or "eth0"))
+        timed += _by_cpu_limit(profile, trials)
+        timed += _by_own_clock(profile, comparison, record.label)
+        timed += _by_reference(run, profile, comparison.reference, row, tap=distortion is not None)
+        opinions += map(_of_an_emulation, timed) if emulation.is_emulated(record) else timed
         opinions += _by_loss(run, losses, trials)
-        opinions += _by_cpu_limit(profile, trials)
-        opinions += _by_own_clock(profile, comparison, record.label)
-        opinions += _by_reference(run, profile, comparison.reference, row, tap=distortion is not None)
     word = worst(opinion.word for opinion in opinions)
     if word is None:
         return not_measured("No usable trial was seen from a tap, or compared with the reference.")
@@ -92,6 +95,14 @@ def judge_timing(run: Run, record: EnvironmentRecord, comparison: Comparison) ->
         [Cause(layer=None, sentence=sentence) for sentence in _sentences([item for item in blamed if item.headline])],
         list({opinion.remedy.sentence: opinion.remedy for opinion in blamed if opinion.remedy}.values()),
     )
+
+
+def _of_an_emulation(opinion: Opinion) -> Opinion:
+    """What speaks against an emulated processor's timing speaks against no other."""
+    if opinion.word == "pass":
+        return opinion
+    text = f"{opinion.text.removesuffix('.')}; the processor is emulated, and so is this."
+    return replace(opinion, word="inconclusive", text=text, headline=emulation.HEADLINE, remedy=emulation.REMEDY)
 
 
 def _sentences(opinions: Sequence[Opinion]) -> list[str]:

@@ -629,3 +629,23 @@ def test_the_remedy_can_be_typed_whatever_the_environment_was_told_before(label:
     _, verdicts = judge(run_of(*[trial("host", sample) for sample in (1, 2, 3)], *lossy))
 
     assert any(typed in remedy.sentence for remedy in verdicts[1].remedies)
+
+
+def test_the_timing_of_an_emulated_processor_is_no_verdict_on_guests() -> None:
+    slow = run_of(*samples("host"), *samples("vm-virtio", distortion=900.0, delivery=1500.0))
+    guest = next(record for record in slow.environments if record.label == "vm-virtio")
+    tcg = Facts(values={"machine": {"cpu_model": "QEMU TCG CPU version 2.5+"}})
+    emulated = slow.model_copy(
+        update={
+            "environments": [
+                record.model_copy(update={"facts": tcg}) if record == guest else record for record in slow.environments
+            ]
+        }
+    )
+
+    assert judged(slow, "vm-virtio").hypotheses["H3"].verdict == "fail"
+    verdict = judged(emulated, "vm-virtio")
+    assert verdict.hypotheses["H1"].verdict == "pass"
+    assert verdict.hypotheses["H3"].verdict == "inconclusive"
+    assert "distorted by 900" in verdict.hypotheses["H3"].sentence
+    assert "says nothing of one with KVM" in verdict.sentence

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from netbench.compare.emulation import is_emulated
 from netbench.report import format
 from netbench.result.run import Run
 
@@ -29,9 +30,7 @@ def share_struck_at_most(samples: int) -> float:
 
 
 def _emulated(run: Run) -> Iterator[str]:
-    """QEMU without KVM names its processor so (target/i386 of QEMU)."""
-    models = {record.label: (record.facts.values.get("machine") or {}).get("cpu_model") for record in run.environments}
-    emulated = [label for label, model in models.items() if isinstance(model, str) and "TCG" in model]
+    emulated = [record.label for record in run.environments if is_emulated(record)]
     if emulated:
         yield (
             f"The processor of {format.listing(emulated)} was emulated in software (QEMU's TCG), for want of KVM here: what it "
