@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +78,7 @@ def commands() -> dict[str, Any]:
                 "python": told(run(probe, *probe.python, "-c", "import netbench, os; print(os.uname().nodename)")),
                 "ignores_input": told(run(probe, "echo", "done", given=MEGABYTES)),
                 "at_once": at_once(probe),
+                "in_quick_succession": in_quick_succession(probe),
                 "after_killed_doors": after_killed_doors(probe),
                 "read_only": told(run(probe, "touch", str(Path(__file__).with_name("touched")))),
             }
@@ -102,6 +104,12 @@ def at_once(site: Site) -> list[str]:
             for number in range(PORTS + 2)
         ]
         return [process.communicate(timeout=60)[0].decode().strip() for process in running]
+
+
+def in_quick_succession(site: Site) -> list[str]:
+    """Doors that follow each other at a port at once: none is taken for the one before, whose end is told later than its words."""
+    with ThreadPoolExecutor(3) as doors:
+        return sorted(set(doors.map(lambda _: str(told(run(site, "echo", "heard"))), range(120))))
 
 
 def after_killed_doors(site: Site) -> dict[str, Any]:

@@ -97,6 +97,7 @@ def test_commands_in_a_guest_have_their_streams_and_their_ends() -> None:
     assert told["python"] == [0, "guest\n", ""]
     assert told["ignores_input"] == [0, "done\n", ""]
     assert told["at_once"] == [str(number) for number in range(len(told["at_once"]))]
+    assert told["in_quick_succession"] == [str([0, "heard\n", ""])]
     assert told["after_killed_doors"] == {"answers": ["clean\n"], "running": 0}
     assert told["read_only"][0] == 1
     assert "Read-only" in told["read_only"][2]

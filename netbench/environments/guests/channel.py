@@ -8,7 +8,9 @@ was cut off, and a door believes nothing until it hears its own session's number
     host to guest:  open JSON {session, argv}    in BYTES    eof
     guest to host:  opened SESSION    out BYTES    err BYTES    exit STATUS
 
-When the host's side of a port closes, the guest ends its command: a dead runner leaves nothing running. Standard library only.
+When the host's side of a port closes, the guest ends its command: a dead runner leaves nothing running. What a door says may come
+before the guest is told that the door before has gone (virtio tells that by another queue), so an end is believed only when it
+lasts. Standard library only.
 """
 
 from __future__ import annotations

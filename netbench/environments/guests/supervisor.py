@@ -16,6 +16,7 @@ import os
 import select
 import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,6 +28,8 @@ _PORTS = Path("/sys/class/virtio-ports")
 _AGENT = ("-P", "-m", "netbench.agent")
 _NOT_FOUND = 127  # as a shell says it
 _IDLE_S = 30  # a signal tells who comes; this is in case one was lost
+
+_GONE_S = 0.5  # the kernel tells of a door's end and of the next one's coming by another way than what that one says
 
 _MOST_DESCRIPTORS = 4096  # a server has a dozen
 
@@ -160,14 +163,19 @@ class _Session:
 
     def _listen(self) -> bool:
         """What the door says; False when it has gone."""
-        try:
-            received = os.read(self._port, PIECE_BYTES)
-        except BlockingIOError:
-            return True
-        if not received:
-            return False
-        self._lines.feed(received)
-        return self._hear()
+        deadline = time.monotonic() + _GONE_S
+        while True:
+            try:
+                received = os.read(self._port, PIECE_BYTES)
+            except BlockingIOError:
+                return True
+            if received:
+                self._lines.feed(received)
+                return self._hear()
+            # Nobody is there; or the door before has gone, and that is told only now, when the next one has long asked.
+            if (left := deadline - time.monotonic()) <= 0:
+                return False
+            signal.sigtimedwait({signal.SIGIO}, left)
 
     def _hear(self) -> bool:
         """The lines that have come; False when the door has gone and another one is there."""
