@@ -70,7 +70,7 @@ SNOOPING_SCRIPT = """
 import json, subprocess, sys, time
 from netbench.environments import lab
 lab.enter()
-from netbench.agent_client import AgentClient
+from netbench.agent_client import LOCAL_AGENT, AgentClient
 from netbench.environments.netns import Network, enter
 from netbench.errors import CannotRunError
 from netbench.protocol import ReceiveJob, SendJob, StreamSpec
@@ -100,7 +100,7 @@ with Network("snoop") as network:
     watch = ReceiveJob(listens=GROUPS, backend="ring", interface="eth0", join=False, log_capacity=1_000_000, read_counters=False)
 
     def seen(seconds):
-        with AgentClient("the watch", watch, enter(receiver)) as agent:
+        with AgentClient("the watch", watch, (*enter(receiver), *LOCAL_AGENT)) as agent:
             agent.wait_ready()
             time.sleep(seconds)
             agent.stop()
@@ -110,7 +110,7 @@ with Network("snoop") as network:
         command = [*enter(receiver), *NETBENCH, "multicast", "-i", "eth0", "-g", "239.9.1.1", *options, "--json"]
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
-    with AgentClient("the sender", send, enter(sender)) as sending:
+    with AgentClient("the sender", send, (*enter(sender), *LOCAL_AGENT)) as sending:
         sending.wait_ready()
         sending.start()
         deadline = time.monotonic() + 20
@@ -118,7 +118,7 @@ with Network("snoop") as network:
             if time.monotonic() > deadline:
                 print(json.dumps({"skip": "this bridge floods groups that nobody asked for"}))
                 sys.exit()
-        with AgentClient("the watch", watch, enter(receiver)) as independent:
+        with AgentClient("the watch", watch, (*enter(receiver), *LOCAL_AGENT)) as independent:
             independent.wait_ready()
             done = multicast("--streams", "3")
             independent.stop()
