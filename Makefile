@@ -6,7 +6,7 @@ PYTHON = $(shell for python in /usr/bin/python3 python3; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$python" && break; done)
 RUN_FLAGS ?=
 PYTEST_FLAGS ?=
-FUZZ_SECONDS ?= 20
+FUZZ_SECONDS ?= 10
 SOAK_SECONDS ?= 600
 
 BIN := .venv/bin
@@ -56,7 +56,7 @@ format: setup-test ## rewrite Python and C files in the house style
 bench: setup-test ## side by side with peers: benchmarks/*.py, one question a file
 	set -e; for question in benchmarks/*.py; do echo "== $$question"; $(BIN)/python "$$question"; done
 
-fuzz: setup-test ## libFuzzer on every decoder; FUZZ_SECONDS=20 each, two at a time
+fuzz: setup-test ## libFuzzer on every decoder; FUZZ_SECONDS=10 each, two at a time
 	@mkdir -p build
 	@$(call configure,fuzz,clang,-Dfuzz=true $(SANITIZE))
 	$(BIN)/ninja -C build/fuzz --quiet
@@ -73,11 +73,11 @@ clean: ## remove what the targets above made, except reports
 
 setup-test: .venv/installed .venv/dev-requirements
 
-# What measures has the machine to itself; the rest waits more than it works, and runs three files at a time.
+# What measures has the machine to itself; the rest waits more than it works, and runs two files at a time.
 test-python: setup-test
 	@failed=0; set -x; \
 	$(BIN)/python -P -m pytest $(PYTEST_FLAGS) tests/integration || failed=1; \
-	$(BIN)/python -P -m pytest $(PYTEST_FLAGS) -n 3 --dist loadfile tests/contract tests/places tests/unit tests/gold || failed=1; \
+	$(BIN)/python -P -m pytest $(PYTEST_FLAGS) -n 2 --dist loadfile tests/contract tests/places tests/unit tests/gold || failed=1; \
 	exit $$failed
 
 # Quick when nothing is missing, so it runs each time; order-only, so it makes nothing else run.

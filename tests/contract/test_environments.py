@@ -30,7 +30,7 @@ ENVIRONMENTS = tuple(name for name in registry.names() if name != "remote")
 ROOT_ONLY = ("docker-host", "docker-macvlan", "docker-bridge", "vm-macvtap")
 ANYBODYS = tuple(name for name in ENVIRONMENTS if name not in ROOT_ONLY)
 # Guests that differ in their card alone. A boot takes seconds: what has nothing to do with the card is tried on vm-virtio.
-OTHER_CARDS = ("vm-e1000e", "vm-igb")
+OTHER_CARDS = ("vm-e1000e", "vm-igb", "vm-sriov")
 
 INJECTED = ["host", "macvlan:receivers=2", "bridge", "docker-host", "docker-macvlan:receivers=2", "docker-bridge"]
 
