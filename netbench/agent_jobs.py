@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from netbench.agent_session import Commands, Counters, emit, emit_log, work
+from netbench.agent_session import Commands, Counters, emit, emit_log, stop_when_quiet, work
 from netbench.protocol import (
     AnalyzeJob,
     CaptureJob,
@@ -24,11 +24,8 @@ from netbench.protocol import (
 )
 
 if TYPE_CHECKING:
-    from netbench.capture.backend import CaptureBackend
     from netbench.core import StreamTable
 
-_MOST_QUIET_PERIODS = 10
-_QUIET_POLL_S = 0.02
 _ARRIVAL_POLL_S = 0.05
 
 
@@ -110,7 +107,7 @@ def _receive(job: ReceiveJob, commands: Commands) -> None:
     )
     counters = Counters(job.read_counters)
     backend = open_backend(job)
-    commands.on_stop(lambda: _stop_when_quiet(backend, table, job.quiet_ns / 1e9))
+    commands.on_stop(lambda: stop_when_quiet(lambda: table.totals()["packets"], backend.stop, job.quiet_ns / 1e9))
 
     def count_from_now() -> None:
         nonlocal counters
@@ -148,25 +145,6 @@ def _await_start(job: ReceiveJob, table: StreamTable, commands: Commands) -> Non
         if wanted and any((stream["destination"], stream["destination_port"]) in wanted for stream in table.streams()):
             emit("arriving")
             wanted = set()
-
-
-def _stop_when_quiet(backend: CaptureBackend, table: StreamTable, quiet_s: float) -> None:
-    """End the capture when nothing has arrived for a while; a thread does the waiting, so that commands are still heard."""
-
-    def wait() -> None:
-        deadline = time.monotonic() + _MOST_QUIET_PERIODS * quiet_s
-        seen, since = -1, time.monotonic()
-        while time.monotonic() < min(deadline, since + quiet_s):
-            packets = table.totals()["packets"]
-            if packets != seen:
-                seen, since = packets, time.monotonic()
-            time.sleep(_QUIET_POLL_S)
-        backend.stop()
-
-    if quiet_s:
-        threading.Thread(target=wait, name="quiet", daemon=True).start()
-    else:
-        backend.stop()
 
 
 def _analyze(job: AnalyzeJob, commands: Commands) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import threading
+import time
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 PROGRESS_INTERVAL_S = 1.0
 EXIT_STATUS_ORPHANED = 3
 
+_MOST_QUIET_PERIODS = 10
+_QUIET_POLL_S = 0.02
 _LOG_CHUNK_ENTRIES = 200_000
 _LOG_ENTRY_BYTES = 16
 
@@ -100,6 +103,30 @@ def work(run: Callable[[], None], progress: Callable[[], dict[str, Any]], first:
         emit("progress", progress())
     if failures:
         raise failures[0]
+
+
+def stop_when_quiet(packets: Callable[[], int], stop: Callable[[], None], quiet_s: float) -> None:
+    """Stop when nothing has come for so long, at most ten times that; a thread does the waiting, so that commands are still heard.
+
+    Args:
+        packets: how many have come so far.
+        stop: called once.
+        quiet_s: 0: stop at once.
+    """
+
+    def wait() -> None:
+        deadline = time.monotonic() + _MOST_QUIET_PERIODS * quiet_s
+        seen, since = -1, time.monotonic()
+        while time.monotonic() < min(deadline, since + quiet_s):
+            if (come := packets()) != seen:
+                seen, since = come, time.monotonic()
+            time.sleep(_QUIET_POLL_S)
+        stop()
+
+    if quiet_s:
+        threading.Thread(target=wait, name="quiet", daemon=True).start()
+    else:
+        stop()
 
 
 def emit_log(log: bytes) -> None:

@@ -7,13 +7,12 @@ import os
 import signal
 import socket
 import struct
-import threading
 import time
 from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-from netbench.agent_session import Commands, emit, work
+from netbench.agent_session import Commands, emit, stop_when_quiet, work
 from netbench.capture.stamp_setting import StampSetting
 from netbench.core import StampCapture, timestamp_capabilities
 from netbench.facts import interface as interface_facts
@@ -24,8 +23,6 @@ from netbench.protocol import StreamSpec, TimestampsJob
 
 _PTP_GROUP = "224.0.1.129"  # IEEE 1588: PTP over UDP
 _SETTLE_S = 0.1  # what the card took before the setting held is still on its way
-_QUIET_POLL_S = 0.02
-_MOST_QUIET_PERIODS = 10
 
 
 def climb(job: TimestampsJob, commands: Commands) -> None:
@@ -47,7 +44,7 @@ def climb(job: TimestampsJob, commands: Commands) -> None:
             began_ns = time.monotonic_ns()
             if capture is not None:
                 counting = capture
-                commands.on_stop(lambda: _stop_when_quiet(counting, job.quiet_ns / 1e9))
+                commands.on_stop(lambda: stop_when_quiet(lambda: counting.counts()["packets"], counting.stop, job.quiet_ns / 1e9))
                 work(lambda: counting.run(job.duration_ns), counting.counts)
             observed_ns = time.monotonic_ns() - began_ns
         clock = ptp_clock.read(asked["phc_index"]) if asked.get("phc_index") is not None else None
@@ -156,25 +153,6 @@ class _PtpGroup:
 
     def __exit__(self, *exception: object) -> None:
         self._socket.close()
-
-
-def _stop_when_quiet(capture: StampCapture, quiet_s: float) -> None:
-    """Stop when nothing came for so long; a thread does the waiting, so that commands are still heard."""
-
-    def wait() -> None:
-        deadline = time.monotonic() + _MOST_QUIET_PERIODS * quiet_s
-        seen, since = -1, time.monotonic()
-        while time.monotonic() < min(deadline, since + quiet_s):
-            packets = capture.counts()["packets"]
-            if packets != seen:
-                seen, since = packets, time.monotonic()
-            time.sleep(_QUIET_POLL_S)
-        capture.stop()
-
-    if quiet_s:
-        threading.Thread(target=wait, name="quiet", daemon=True).start()
-    else:
-        capture.stop()
 
 
 def _link(interface: str) -> dict[str, Any]:
