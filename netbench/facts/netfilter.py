@@ -7,10 +7,10 @@ does not. What cannot be counted is named with its reason, so that nobody reads 
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import Any
 
+from netbench.facts.nft_json import of_kind, ruleset, statements
 from netbench.facts.reading import Reading, Unreadable, read_text, whole_lines
 
 NFT_COMMAND = ("nft", "--json", "--terse", "list", "ruleset")
@@ -27,19 +27,13 @@ def parse_ruleset(text: str) -> Reading:
     Raises:
         Unreadable: it is no ruleset.
     """
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise Unreadable(f"the output of nft is no JSON: {error}") from error
-    objects = document.get("nftables") if isinstance(document, dict) else None
-    if not isinstance(objects, list):
-        raise Unreadable("the output of nft is no ruleset")
-    rules = _objects(objects, "rule")
-    named = {_counter_key(counter, counter.get("name")): counter for counter in _objects(objects, "counter")}
+    objects = ruleset(text)
+    rules = of_kind(objects, "rule")
+    named = {_counter_key(counter, counter.get("name")): counter for counter in of_kind(objects, "counter")}
     uses = Counter(_counter_key(rule, use) for rule in rules for use in _named_counters(rule))
     values: dict[str, int] = {}
     absent: dict[str, str] = {}
-    for chain in _objects(objects, "chain"):
+    for chain in of_kind(objects, "chain"):
         if chain.get("policy") == "drop":
             where = f"nft.{chain.get('family')}.{chain.get('table')}.{chain.get('name')}.policy"
             absent[where] = "the chain's policy drops packets, and the kernel does not count them"
@@ -61,19 +55,8 @@ def parse_ruleset(text: str) -> Reading:
     return Reading(values, absent)
 
 
-def _objects(objects: list[Any], kind: str) -> list[dict[str, Any]]:
-    return [item[kind] for item in objects if isinstance(item, dict) and isinstance(item.get(kind), dict)]
-
-
-def _statements(rule: dict[str, Any]) -> list[tuple[str, Any]]:
-    expression = rule.get("expr")
-    if not isinstance(expression, list):
-        return []
-    return [next(iter(statement.items())) for statement in expression if isinstance(statement, dict) and statement]
-
-
 def _named_counters(rule: dict[str, Any]) -> list[str]:
-    return [body for kind, body in _statements(rule) if kind == "counter" and isinstance(body, str)]
+    return [body for kind, body in statements(rule) if kind == "counter" and isinstance(body, str)]
 
 
 def _counter_key(owner: dict[str, Any], name: Any) -> tuple[str, str, str]:
@@ -83,7 +66,7 @@ def _counter_key(owner: dict[str, Any], name: Any) -> tuple[str, str, str]:
 def _verdict_and_counter(rule: dict[str, Any]) -> tuple[str | None, dict[str, Any] | str | None]:
     """The rule's drop or reject, and the counter that every such packet passed last."""
     counter: dict[str, Any] | str | None = None
-    for kind, body in _statements(rule):
+    for kind, body in statements(rule):
         if kind in _VERDICTS:
             return kind, counter
         if kind == "counter":

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from netbench.facts.nft_json import of_kind, ruleset, statements
 from netbench.facts.packet_filter import UNJUDGED, Chain, Condition, Range, Rule
-from netbench.facts.reading import Unreadable
 
 NFT_COMMAND = ("nft", "--json", "list", "ruleset")
 _QUOTED = re.compile(r'"([^"]+)"')
@@ -50,21 +50,15 @@ def parse_chains(text: str) -> list[Chain]:
     Raises:
         Unreadable: it is no ruleset.
     """
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise Unreadable(f"the output of nft is no JSON: {error}") from error
-    objects = document.get("nftables") if isinstance(document, dict) else None
-    if not isinstance(objects, list):
-        raise Unreadable("the output of nft is no ruleset")
-    dormant = {_place(table, "name") for table in _objects(objects, "table") if "dormant" in _listed(table.get("flags"))}
-    sets = {(*_place(item, "table"), str(item.get("name"))): _listed(item.get("elem")) for item in _objects(objects, "set")}
+    objects = ruleset(text)
+    dormant = {_place(table, "name") for table in of_kind(objects, "table") if "dormant" in _listed(table.get("flags"))}
+    sets = {(*_place(item, "table"), str(item.get("name"))): _listed(item.get("elem")) for item in of_kind(objects, "set")}
     rules: dict[tuple[str, str, str], list[Rule]] = {}
-    for rule in _objects(objects, "rule"):
+    for rule in of_kind(objects, "rule"):
         table = _place(rule, "table")
         rules.setdefault((*table, str(rule.get("chain"))), []).extend(_rules(rule, table, sets))
     chains = []
-    for chain in _objects(objects, "chain"):
+    for chain in of_kind(objects, "chain"):
         table, name = _place(chain, "table"), str(chain.get("name"))
         if table in dormant:
             continue
@@ -88,8 +82,8 @@ def tables_of_iptables(text: str) -> set[str]:
     objects = json.loads(text)["nftables"]
     return {
         str(rule.get("table"))
-        for rule in _objects(objects, "rule")
-        if rule.get("family") == "ip" and any(kind == "xt" for kind, _ in _statements(rule))
+        for rule in of_kind(objects, "rule")
+        if rule.get("family") == "ip" and any(kind == "xt" for kind, _ in statements(rule))
     }
 
 
@@ -97,7 +91,7 @@ def _rules(rule: dict[str, Any], table: tuple[str, str], sets: dict[tuple[str, s
     """One rule; several when a verdict map decides."""
     handle = rule.get("handle") if isinstance(rule.get("handle"), int) else None
     conditions: list[Condition] = []
-    for kind, body in _statements(rule):
+    for kind, body in statements(rule):
         if kind == "match":
             conditions += _conditions(body, table, sets)
         elif kind == "vmap" and isinstance(body, dict):
@@ -232,17 +226,6 @@ def _listed(value: Any) -> list[Any]:
 
 def _place(item: dict[str, Any], table: str) -> tuple[str, str]:
     return str(item.get("family")), str(item.get(table))
-
-
-def _objects(objects: list[Any], kind: str) -> list[dict[str, Any]]:
-    return [item[kind] for item in objects if isinstance(item, dict) and isinstance(item.get(kind), dict)]
-
-
-def _statements(rule: dict[str, Any]) -> list[tuple[str, Any]]:
-    expression = rule.get("expr")
-    if not isinstance(expression, list):
-        return []
-    return [next(iter(statement.items())) for statement in expression if isinstance(statement, dict) and statement]
 
 
 def with_texts(chains: list[Chain], printed: str) -> list[Chain]:
