@@ -123,6 +123,7 @@ def _stamped(traffic: StampedTraffic, target: str | None, counts: Mapping[str, A
         repeated_stamps=counts["repeated"],
         kernel_equal_stamps=counts["equal_kernel"],
         rate_ppm=counts["rate_ppm"],
+        rate_span_s=None if counts["rate_ppm"] is None else counts["rate_span_ns"] / 1e9,
         absent=absent,
     )
 

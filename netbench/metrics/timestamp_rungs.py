@@ -9,6 +9,7 @@ from netbench.metrics.stamp_words import ALL_PACKETS, NO_PACKETS, count, counted
 from netbench.result.timestamps import StampedPackets
 
 RATE_LIMIT_PPM = 200.0
+MOST_LATE_S = 1e-3  # a kernel stamp waits for its interrupt: coalescing and a processor that slept, together hardly more
 MOST_EQUAL_RATIO = 0.01  # by chance hardly any; a driver that passes the kernel's stamp off as its own: all
 _EPERM, _ENOENT, _EACCES, _EOPNOTSUPP = 1, 2, 13, 95
 
@@ -143,21 +144,32 @@ def _sane(facts: LadderFacts) -> Judgement:
     backward = sum(item.backward_stamps for item in stamped)
     repeated = sum(item.repeated_stamps for item in stamped)
     equal = sum(item.kernel_equal_stamps for item in stamped)
-    clock = facts.raw["frames"]["all"]["rate_ppm"] if facts.raw["frames"] else None
-    rates: list[float] = [rate for rate in [clock, *(item.rate_ppm for item in stamped)] if rate is not None]
-    worst = max(rates, key=lambda rate: abs(rate), default=None)
+    worst, doubt = _worst_rate(facts, stamped)
     faults = [f"{count(backward, 'stamp')} went back"] if backward else []
     faults += [f"{count(repeated, 'stamp')} came twice"] if repeated else []
     if equal > MOST_EQUAL_RATIO * facts.hardware:
         faults.append(f"{equal:,} of {facts.hardware:,} are the kernel's own stamp")
-    if worst is not None and abs(worst) > RATE_LIMIT_PPM:
+    if worst is not None and abs(worst) > RATE_LIMIT_PPM + doubt:
         faults.append(f"they run {worst:+.0f} ppm off the kernel's clock, {RATE_LIMIT_PPM:.0f} are allowed")
     if faults:
         return False, "; ".join(faults), None
     good = f"{count(facts.hardware, 'stamp')}: none back, none twice, not the kernel's"
     if worst is None:
         return None, f"{good}; too short to tell their rate", f"netbench timestamps -i {facts.interface} -t 5s"
+    if abs(worst) > RATE_LIMIT_PPM:
+        late = f"of which interrupts that are {MOST_LATE_S * 1e3:.0f} ms late could make {doubt:.0f}"
+        return None, f"{good}; {worst:+.0f} ppm off the kernel's clock, {late}", f"netbench timestamps -i {facts.interface} -t 30s"
     return True, f"{good}; {worst:+.1f} ppm off the kernel's clock at most", None
+
+
+def _worst_rate(facts: LadderFacts, stamped: Sequence[StampedPackets]) -> tuple[float | None, float]:
+    """The rate farthest from the kernel's clock, and how much of it late kernel stamps can make up, both in ppm."""
+    rates = [(item.rate_ppm, item.rate_span_s) for item in stamped]
+    if facts.raw["frames"]:
+        everything = facts.raw["frames"]["all"]
+        rates.append((everything["rate_ppm"], everything["rate_span_ns"] / 1e9))
+    told = [(rate, MOST_LATE_S / span_s * 1e6) for rate, span_s in rates if rate is not None and span_s]
+    return max(told, key=lambda item: abs(item[0]) - item[1], default=(None, 0.0))
 
 
 def _clock(facts: LadderFacts) -> Judgement:

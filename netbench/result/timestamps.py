@@ -29,6 +29,7 @@ class StampedPackets(PartialRecord):
     repeated_stamps: Count = Field(description="equal to it")
     kernel_equal_stamps: Count = Field(description="equal to the kernel's stamp of the same packet, to the nanosecond")
     rate_ppm: float | None = Field(description="how much faster than the kernel's clock the stamps run; null: too short to tell")
+    rate_span_s: float | None = Field(None, description="the time over which that was taken; null: too short, or not told")
 
     @model_validator(mode="after")
     def _books_balance(self) -> StampedPackets:

@@ -30,7 +30,7 @@ def counted(packets: int = 0, hardware: int = 0, **more: Any) -> dict[str, Any]:
         "equal_kernel": 0,
         "first_ns": START_NS if packets else 0,
         "last_ns": START_NS + 2_000_000_000 if packets else 0,
-        "rate_span_ns": 0,
+        "rate_span_ns": 2_000_000_000 if hardware > 1 else 0,
         "rate_ppm": 3.5 if hardware > 1 else None,
     }
     return counts | more
@@ -272,7 +272,8 @@ def test_no_packet_socket_and_nothing_named() -> None:
         ({"backward": 2}, "2 stamps went back"),
         ({"repeated": 1}, "1 stamp came twice"),
         ({"equal_kernel": 9500}, "9,500 of 9,900 are the kernel's own stamp"),
-        ({"rate_ppm": 201.0}, "+201 ppm off the kernel's clock"),
+        ({"rate_ppm": 701.0}, "+701 ppm off the kernel's clock"),
+        ({"rate_ppm": 251.0, "rate_span_ns": 20_000_000_000}, "+251 ppm off the kernel's clock"),
         ({"rate_ppm": -5000.0}, "-5000 ppm off the kernel's clock"),
     ],
 )
@@ -291,6 +292,15 @@ def test_a_stamp_that_is_the_kernels_by_chance() -> None:
 
 def test_200_ppm_are_allowed() -> None:
     assert climbed(ladder(full=counted(9500, 9500, rate_ppm=-200.0)))[4] is True
+
+
+def test_what_late_interrupts_explain_is_no_fault() -> None:
+    """Over 2 s, interrupts that are 1 ms late make up to 500 ppm."""
+    found = ladder(full=counted(9500, 9500, rate_ppm=699.0))
+    assert climbed(found)[4] is None
+    assert "+699 ppm off the kernel's clock" in found.rungs[4].evidence
+    assert "could make 500" in found.rungs[4].evidence
+    assert found.rungs[4].remedy == "netbench timestamps -i eth0 -t 30s"
 
 
 def test_too_short_for_a_rate() -> None:
