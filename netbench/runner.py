@@ -4,7 +4,8 @@
 
 A live feed, which nobody here sends, is measured in all environments at once: a sample is one trial of each.
 
-The file is saved after every trial, so that a run which is cut off still holds what was measured.
+The file is saved after every trial, so that a run which is cut off still holds what was measured; and first when something
+stands to be measured, so that a run which cannot begin leaves the report before it alone.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def run(
         floor=Floor(absent={"clock_cost_ns": "not measured yet"}),
         environments=[],
     )
-    store.save(current, path)  # a directory that cannot be written is told before anything is measured
+    store.rehearse_save(current, path)  # a directory that cannot be written is told before anything is measured
     observer.plan_known(plan, len(plan.environments) * len(plan.traffic) * plan.samples)
     cpu_before = counters.read()
     not_removed: dict[str, str] = {}
@@ -104,6 +105,7 @@ def run(
             if not standing:
                 reasons = "; ".join(f"{record.label}: {record.reason}" for record in records)
                 raise CannotRunError(f"no environment of the plan can be built here: {reasons}", records[0].remedy)
+            store.save(current, path)
             observer.step("reading facts")
             current = current.model_copy(update={"environments": with_facts(standing, records)})
             observer.step("measuring the floor")

@@ -75,6 +75,20 @@ def save(run: Run, path: Path) -> None:
         stream.write(b"\n")
 
 
+def rehearse_save(run: Run, path: Path) -> None:
+    """Write a run as `save` does and take it away again: what stands at `path` is needed until there is something to replace it by.
+
+    Raises:
+        CannotRunError: the system would refuse.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent) as stream:
+            stream.write(run.model_dump_json().encode())
+    except OSError as error:
+        raise _write_refused(path, error) from error
+
+
 def load(path: Path) -> Run:
     """Read a run; a directory means the run.json in it.
 

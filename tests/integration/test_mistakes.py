@@ -110,6 +110,18 @@ def test_a_run_of_another_version(netbench: Call, tmp_path: Path) -> None:
     assert "999" in told(done)
 
 
+def test_a_run_that_cannot_begin_leaves_the_report_before_it_alone(netbench: Call, tmp_path: Path) -> None:
+    before = (Path(__file__).parents[2] / "reports" / "sample" / "run.json").read_bytes()
+    (tmp_path / "run.json").write_bytes(before)
+    no_daemon = {**os.environ, "DOCKER_HOST": "unix:///nowhere/docker.sock"}
+    done = netbench("run", "-e", "docker-host", "-q", "-o", str(tmp_path), env=no_daemon)
+
+    assert done.returncode == 3
+    assert "no environment of the plan can be built here" in " ".join(told(done).split())
+    assert (tmp_path / "run.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
 def test_a_full_disk_is_told_before_anything_is_measured(tmp_path: Path, lab_permitted: None) -> None:
     """A file system of 64 KiB, mounted in a mount namespace of the test's own."""
     full = tmp_path / "full"
