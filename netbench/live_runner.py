@@ -23,7 +23,7 @@ from netbench.metrics.live import build_live_trial, live_trial_without_numbers
 from netbench.metrics.packet_log import MOST_LOGGED_PACKETS
 from netbench.protocol import ReceiveJob, StreamSpec
 from netbench.result.plan import Plan
-from netbench.result.records import Trial
+from netbench.result.trial import Trial
 
 FEED_WAIT_S = 5.0
 """How long the first packet is waited for: an IGMP querier's worst answer takes seconds."""

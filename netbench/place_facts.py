@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from netbench.agent_client import LOCAL_AGENT, AgentClient
 from netbench.errors import NetbenchError
 from netbench.protocol import FactsJob
-from netbench.result.records import Facts
+from netbench.result.environment import Facts
 
 _TIMEOUT_S = 60.0
 

@@ -28,9 +28,10 @@ from netbench.live_runner import run_live_sample
 from netbench.metrics.live import live_trial_without_numbers
 from netbench.metrics.packet_log import PacketLogFolder
 from netbench.result import store
+from netbench.result.environment import EnvironmentRecord, Facts, Floor, Tool
 from netbench.result.plan import LIVE, Plan, Profile
-from netbench.result.records import EnvironmentRecord, Facts, Floor, Tool, Trial
 from netbench.result.run import Run
+from netbench.result.trial import Trial
 from netbench.stamp_runner import measure_ladder
 from netbench.standing import Standing, build, measure_floor, with_facts, with_leftovers
 from netbench.trial_runner import run_trial

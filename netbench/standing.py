@@ -16,8 +16,8 @@ from netbench.errors import CannotRunError, NetbenchError
 from netbench.metrics.floor import build_floor
 from netbench.place_facts import ask_for_facts, told_facts
 from netbench.protocol import FloorJob
+from netbench.result.environment import EnvironmentRecord, Floor
 from netbench.result.plan import EnvironmentPlan, Plan
-from netbench.result.records import EnvironmentRecord, Floor
 
 _FLOOR_TIMEOUT_S = 30.0
 _LEFT = "Not all of it could be taken down ({}). What is left is removed by: netbench environments --clean"

@@ -15,7 +15,7 @@ from netbench.metrics.packet_log import PacketLogFolder
 from netbench.metrics.trial import build_trial
 from netbench.protocol import Faults
 from netbench.result.plan import Plan, Profile
-from netbench.result.records import Trial
+from netbench.result.trial import Trial
 from netbench.trial_jobs import TrialJobs, trial_jobs
 
 _GRACE_S = 20.0

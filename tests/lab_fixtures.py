@@ -102,7 +102,7 @@ def run_one_trial(lab_permitted: None) -> Callable[..., Any]:
     def run(
         environment: str, profile: str, *, duration_s: float = 1.0, backend: str = "socket", method: str = "socket", **faults: int
     ) -> Any:
-        from netbench.result.records import Trial
+        from netbench.result.trial import Trial
 
         asked = {
             "environment": environment,

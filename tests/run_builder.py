@@ -8,28 +8,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from netbench.result.environment import EnvironmentRecord, Facts, Finding, Floor, Tool
+from netbench.result.numbers import Distribution, Drop, Loss, Mdi, Received, SequenceOrder, SeriesPoint, Stamps
 from netbench.result.plan import EnvironmentPlan, Plan, Profile
-from netbench.result.records import (
-    Cpu,
-    Distribution,
-    Drop,
-    EnvironmentRecord,
-    Facts,
-    Finding,
-    Floor,
-    Loss,
-    Mdi,
-    Received,
-    Reception,
-    Sent,
-    SequenceOrder,
-    SeriesPoint,
-    Stamps,
-    Tap,
-    Tool,
-    Trial,
-)
+from netbench.result.reception import Reception, Tap
 from netbench.result.run import Run
+from netbench.result.trial import Cpu, Sent, Trial
 from netbench.result.verdict import Cause, Comparison, Hypothesis, Interval, MetricComparison, Remedy, Verdict
 
 LINEUP = Profile(name="lineup", description="50 groups of 10 Mb/s at once", streams=50, bits_per_second=10_000_000)

@@ -42,8 +42,8 @@ def multicast(
 ) -> int:
     """Measure how long joins and leaves take, and how many groups can be received at once."""
     from netbench import __version__
+    from netbench.result.environment import Tool
     from netbench.result.multicast import Multicast
-    from netbench.result.records import Tool
 
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     step = _silent if quiet or json else _tell

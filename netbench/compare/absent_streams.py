@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netbench.result.records import EnvironmentRecord, Finding, Trial
+from netbench.result.environment import EnvironmentRecord, Finding
+from netbench.result.trial import Trial
 from netbench.result.verdict import Cause
 
 # Findings that keep single groups out, the surest explanation first.

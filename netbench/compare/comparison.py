@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from netbench.compare.statistics import FEWEST_SAMPLES, excludes_zero, mean_interval, paired_difference
+from netbench.result.numbers import Distribution
 from netbench.result.plan import Traffic
-from netbench.result.records import Distribution, Trial
 from netbench.result.run import Run
+from netbench.result.trial import Trial
 from netbench.result.verdict import Comparison, Interval, MetricComparison
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netbench.result.records import EnvironmentRecord
+from netbench.result.environment import EnvironmentRecord
 from netbench.result.verdict import Remedy
 
 REMEDY = Remedy(

@@ -17,7 +17,7 @@ from netbench.compare.interface_checks import INTERFACE_CHECKS
 from netbench.compare.machine_checks import MACHINE_CHECKS
 from netbench.compare.multicast_checks import MULTICAST_CHECKS
 from netbench.compare.stacking_checks import STACKING_CHECKS
-from netbench.result.records import Finding
+from netbench.result.environment import Finding
 
 CHECKS: tuple[Check, ...] = (
     *MACHINE_CHECKS,

@@ -21,9 +21,10 @@ from netbench.compare.answer import (
 from netbench.compare.comparison import usable
 from netbench.compare.losses import SIDES, Death, Losses, pool
 from netbench.compare.throttling import REMEDY
+from netbench.result.environment import EnvironmentRecord
 from netbench.result.plan import Plan, Traffic
-from netbench.result.records import EnvironmentRecord, Trial
 from netbench.result.run import Run
+from netbench.result.trial import Trial
 from netbench.result.verdict import Cause, Hypothesis, Remedy
 
 _LATE_US = 5_000.0

@@ -9,7 +9,8 @@ from netbench.compare.absent_streams import AbsentStreams, absent_streams
 from netbench.compare.throttling import throttled_periods
 from netbench.metrics.layers import LAYERS, Layer
 from netbench.metrics.loss import upper_bound_ratio
-from netbench.result.records import Drop, Trial
+from netbench.result.numbers import Drop
+from netbench.result.trial import Trial
 
 SIDES = {
     "sender": "at the sender",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from netbench.compare.answer import Answer, not_measured, percent
 from netbench.compare.comparison import usable
-from netbench.result.records import EnvironmentRecord
+from netbench.result.environment import EnvironmentRecord
 from netbench.result.run import Run
 from netbench.result.timestamps import TimestampLadder
 from netbench.result.verdict import Cause, Hypothesis, Remedy

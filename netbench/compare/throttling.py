@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netbench.result.records import Trial
+from netbench.result.trial import Trial
 from netbench.result.verdict import Remedy
 
 REMEDY = Remedy(

@@ -17,9 +17,10 @@ from netbench.compare.comparison import distortion_floor_us, usable
 from netbench.compare.losses import Losses, pool
 from netbench.compare.statistics import FEWEST_SAMPLES, mean_interval
 from netbench.compare.throttling import REMEDY, longest_wait_us, throttled_periods
+from netbench.result.environment import EnvironmentRecord
 from netbench.result.plan import Traffic
-from netbench.result.records import EnvironmentRecord, Trial
 from netbench.result.run import Run
+from netbench.result.trial import Trial
 from netbench.result.verdict import Cause, Comparison, Hypothesis, Interval, MetricComparison, Remedy
 
 _IAT = "iat_us.p99"

@@ -16,7 +16,7 @@ from netbench.compare.loss_hypothesis import judge_loss
 from netbench.compare.stamp_hypothesis import has_stamps, judge_stamps
 from netbench.compare.timing_hypothesis import judge_timing
 from netbench.errors import ExitCode
-from netbench.result.records import EnvironmentRecord
+from netbench.result.environment import EnvironmentRecord
 from netbench.result.run import Run
 from netbench.result.verdict import Cause, Comparison, Hypothesis, Remedy, Verdict, VerdictWord
 

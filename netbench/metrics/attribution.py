@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from netbench.errors import InvalidDataError
 from netbench.metrics.claims import Claim, Side
-from netbench.result.records import Drop
+from netbench.result.numbers import Drop
 
 
 @dataclass(frozen=True)

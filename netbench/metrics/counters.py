@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from netbench.result.records import Cpu
+from netbench.result.trial import Cpu
 
 _WRAP = 1 << 32
 _NARROW = ("softnet.", "conntrack.", "qdisc.")  # 32 bits wide in the kernel

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netbench.errors import InvalidDataError
-from netbench.result.records import Distribution
+from netbench.result.numbers import Distribution
 
 NS_PER_US = 1_000
 NS_PER_MS = 1_000_000

@@ -11,7 +11,7 @@ from netbench.errors import InvalidDataError
 from netbench.metrics.contents import AtTap, Contents, Flow, Flows, Matched, flow_of
 from netbench.metrics.inputs import SiteResult
 from netbench.result.plan import LiveFeed
-from netbench.result.records import FeedStream
+from netbench.result.reception import FeedStream
 
 _NO_SEQUENCE = "no sequence numbers in this traffic"
 _NO_TS = "no MPEG-TS in this traffic"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from netbench.metrics.distribution import NS_PER_US, summarize
-from netbench.result.records import Floor
+from netbench.result.environment import Floor
 
 _DISTRIBUTIONS = {
     "wakeup_us": ("wakeup", "no absolute sleep was timed"),

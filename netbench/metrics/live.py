@@ -33,8 +33,10 @@ from netbench.metrics.loss import upper_bound_ratio
 from netbench.metrics.passive import passive_reception
 from netbench.metrics.sending import bits_per_second, rate_pps
 from netbench.metrics.trial import KERNEL, NUMBERS, least_lost_last, without_numbers
+from netbench.result.numbers import Drop, Loss, Received
 from netbench.result.plan import LIVE
-from netbench.result.records import Drop, Loss, Received, Reception, Tap, Trial, TrialStatus
+from netbench.result.reception import Reception, Tap
+from netbench.result.trial import Trial, TrialStatus
 
 _NOBODY = "nobody sent: a live feed was measured"
 _MIXED = "the capture took in another group on the same port, and this is of all that it took in"

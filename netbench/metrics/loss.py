@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from netbench.errors import InvalidDataError
-from netbench.result.records import Loss
+from netbench.result.numbers import Loss
 
 _CONFIDENCE = 0.95
 _RULE_OF_THREE = 3.0

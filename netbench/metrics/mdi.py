@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from netbench.metrics.distribution import NS_PER_MS
-from netbench.result.records import Mdi
+from netbench.result.numbers import Mdi
 
 TS_PACKET_BYTES = 188
 

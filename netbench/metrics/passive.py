@@ -19,7 +19,8 @@ from netbench.metrics.transport_stream import (
     missing_ts_packets,
     stream_transport,
 )
-from netbench.result.records import Loss, Mdi, Received, Reception, Stamps, StreamResult
+from netbench.result.numbers import Loss, Mdi, Received, Stamps
+from netbench.result.reception import Reception, StreamResult
 
 _NO_SEQUENCE = "no sequence numbers in this traffic"
 _NOTHING = "nothing was received"

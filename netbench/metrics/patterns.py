@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netbench.metrics.distribution import NS_PER_MS, NS_PER_US, largest, summarize, summarize_signed
-from netbench.result.records import Distribution, LossPattern, SequenceOrder, StreamWindow
+from netbench.result.numbers import Distribution, LossPattern, SequenceOrder
+from netbench.result.reception import StreamWindow
 
 RawStream = Mapping[str, Any]
 

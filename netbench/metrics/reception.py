@@ -18,7 +18,8 @@ from netbench.metrics.mdi import measure_mdi, worst_interval
 from netbench.metrics.patterns import measure_ipdv, measure_loss_pattern, measure_order, stream_patterns
 from netbench.metrics.sending import bits_per_second, rate_pps, refused_after_a_drop
 from netbench.metrics.transport_stream import NO_TS, all_transport, stream_transport
-from netbench.result.records import Drop, Received, Reception, SeriesPoint, Stamps, StreamResult, Tap
+from netbench.result.numbers import Drop, Received, SeriesPoint, Stamps
+from netbench.result.reception import Reception, StreamResult, Tap
 
 RawStream = Mapping[str, Any]
 

@@ -9,7 +9,7 @@ from typing import Any
 from netbench.errors import InvalidDataError
 from netbench.metrics.distribution import NS_PER_US, summarize
 from netbench.metrics.inputs import TrialInputs
-from netbench.result.records import Sent
+from netbench.result.trial import Sent
 
 _LAST_WAKE_UP_S = 0.05
 """The last packets may be this late, and the rate still counts as kept: one late wake-up is no shortfall."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netbench.metrics.distribution import NS_PER_MS
-from netbench.result.records import Mpegts, TransportStream
+from netbench.result.numbers import Mpegts, TransportStream
 
 TS_PACKET_BYTES = 188
 NO_TS = "no MPEG-TS in this traffic"

@@ -11,7 +11,8 @@ from netbench.metrics.counters import Counters, cpu_load, once
 from netbench.metrics.inputs import SiteResult, TrialInputs
 from netbench.metrics.reception import measure_reception
 from netbench.metrics.sending import measure_sent, shortfall
-from netbench.result.records import Reception, Sent, Trial, TrialStatus
+from netbench.result.reception import Reception
+from netbench.result.trial import Sent, Trial, TrialStatus
 
 KERNEL = "kernel"
 """The place, in `Trial.counters`, of what the kernel itself says: whole machine, evidence only."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from netbench.metrics.distortion import match, read_log
 from netbench.metrics.distribution import NS_PER_US, summarize_values
-from netbench.result.records import Reception, Tap
+from netbench.result.reception import Reception, Tap
 
 _WRAP = 1 << 16
 _CYCLES_BEFORE = 16  # room for a count that goes below its first sequence

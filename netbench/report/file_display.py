@@ -10,7 +10,8 @@ from rich.text import Text
 from netbench.metrics.two_points import PointCounts
 from netbench.report import format
 from netbench.report.live import ReceiveDisplay
-from netbench.result.records import Distribution, Reception, Tap
+from netbench.result.numbers import Distribution
+from netbench.result.reception import Reception, Tap
 
 
 class FileDisplay(ReceiveDisplay):

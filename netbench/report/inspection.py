@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from netbench.report.place_sentence import place_sentence
-from netbench.result.records import Finding
+from netbench.result.environment import Finding
 
 _GROUPS = (
     ("fail", "✗", "red", "Keeps a probe from working here"),

@@ -20,7 +20,8 @@ from rich.text import Text
 
 from netbench.report import format
 from netbench.report.terminal import Page
-from netbench.result.records import Reception, Sent
+from netbench.result.reception import Reception
+from netbench.result.trial import Sent
 
 LARGEST_NUMBER_OF_STREAMS = 20
 ONE_LINE_EVERY_S = 10.0

@@ -12,7 +12,7 @@ from rich.text import Text
 from netbench.report import format
 from netbench.report.terminal import Page
 from netbench.result.plan import Plan
-from netbench.result.records import Trial
+from netbench.result.trial import Trial
 
 OVERHEAD_OF_A_TRIAL_S = 1.5  # starting agents and collecting what they counted, until a trial has shown how long it takes
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from netbench.metrics.two_points import PointCounts
 from netbench.report import format
 from netbench.report.view.cells import Cell, Footnotes, KeyValue
-from netbench.result.records import Distribution, Mpegts, Reception
+from netbench.result.numbers import Distribution, Mpegts
+from netbench.result.reception import Reception
 
 _NO_REASON = "The record gives no reason."
 _NONE_REORDERED = "no packet was reordered"

@@ -25,7 +25,7 @@ from netbench.report.reception_rows import (
 from netbench.report.view.cells import Cell, Footnote, Footnotes, KeyValue
 from netbench.report.view.figures import Panel, survival_curve
 from netbench.report.view.series import MOST_POINTS, SeriesLine, TimeSeries, window_rates
-from netbench.result.records import Reception, StreamResult
+from netbench.result.reception import Reception, StreamResult
 
 MOST_STREAM_ROWS = 200
 _ALL_STREAMS = "all streams"

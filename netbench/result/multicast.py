@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from netbench.result.base import PartialRecord, Record
-from netbench.result.records import Count, Tool
+from netbench.result.base import Count, PartialRecord, Record
+from netbench.result.environment import Tool
 
 MULTICAST_SCHEMA_VERSION = 1
 

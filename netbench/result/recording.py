@@ -6,8 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from netbench.result.base import Record
-from netbench.result.records import Count
+from netbench.result.base import Count, Record
 
 
 class RecordedFile(Record):

@@ -11,8 +11,9 @@ from typing import Literal
 from pydantic import Field
 
 from netbench.result.base import Record
+from netbench.result.environment import EnvironmentRecord, Facts, Floor, Tool
 from netbench.result.plan import Plan
-from netbench.result.records import EnvironmentRecord, Facts, Floor, Tool, Trial
+from netbench.result.trial import Trial
 from netbench.result.verdict import Comparison, Verdict
 
 SCHEMA_VERSION = 1

@@ -25,7 +25,7 @@ from netbench.environments.base import BuiltEnvironment, Site
 from netbench.environments.netns import Network
 from netbench.plans.loader import default_plan, parse_profile
 from netbench.protocol import Faults
-from netbench.result.records import Trial
+from netbench.result.trial import Trial
 from netbench.trial_jobs import TrialJobs, trial_jobs
 
 LINE = "host:inject_at=sender,inject_drop_every=4000000"  # the wire with its middle piece, which drops nothing of itself

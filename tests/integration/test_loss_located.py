@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from netbench.result.records import Trial
+from netbench.result.trial import Trial
 
 SCENARIOS_FILE = Path(__file__).with_name("loss_scenarios.py")
 ENTER_LAB = (

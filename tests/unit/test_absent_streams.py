@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from netbench.compare.absent_streams import AbsentStreams, absent_streams, cause
-from netbench.result.records import EnvironmentRecord, Finding, StreamResult, Trial
+from netbench.result.environment import EnvironmentRecord, Finding
+from netbench.result.reception import StreamResult
+from netbench.result.trial import Trial
 
 
 def trial(*received: int) -> Trial:

@@ -13,7 +13,7 @@ from netbench.compare.assignment_checks import ASSIGNMENT_CHECKS
 from netbench.compare.device_checks import DEVICE_CHECKS
 from netbench.compare.findings import judge
 from netbench.compare.stacking_checks import STACKING_CHECKS
-from netbench.result.records import Finding
+from netbench.result.environment import Finding
 
 OURS = DEVICE_CHECKS + STACKING_CHECKS + ASSIGNMENT_CHECKS
 

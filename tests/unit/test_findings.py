@@ -13,7 +13,7 @@ from netbench.compare.host_checks import HOST_CHECKS
 from netbench.compare.interface_checks import INTERFACE_CHECKS
 from netbench.compare.machine_checks import MACHINE_CHECKS
 from netbench.compare.multicast_checks import MULTICAST_CHECKS
-from netbench.result.records import Finding
+from netbench.result.environment import Finding
 
 CHECKS_OF_A_PLACE = MACHINE_CHECKS + HOST_CHECKS + CPU_CHECKS + INTERFACE_CHECKS + MULTICAST_CHECKS
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from netbench.compare.findings import CHECKS
 from netbench.report.inspection import print_inspection
 from netbench.report.place_sentence import place_sentence
-from netbench.result.records import Finding
+from netbench.result.environment import Finding
 
 DOCS = Path(__file__).parents[2] / "docs" / "inspect.md"
 

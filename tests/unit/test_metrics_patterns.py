@@ -9,7 +9,7 @@ from core_arrivals import Arrival, in_ms, of_sequences, table_of
 from netbench.core import DISTRIBUTIONS
 from netbench.metrics.distribution import NS_PER_MS, summarize_signed
 from netbench.metrics.passive import passive_reception
-from netbench.result.records import Reception, StreamWindow
+from netbench.result.reception import Reception, StreamWindow
 
 
 def received(arrivals: list[Arrival], **config: Any) -> Reception:

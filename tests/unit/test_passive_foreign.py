@@ -9,7 +9,7 @@ from core_frames import udp_frame
 
 from netbench.core import StreamTable
 from netbench.metrics.passive import passive_reception
-from netbench.result.records import Reception
+from netbench.result.reception import Reception
 
 MS = 1_000_000
 START = 1_700_000_000_000_000_000

@@ -24,7 +24,7 @@ from netbench.report import format
 from netbench.report.reception_files import make_directory, write_reception_reports
 from netbench.report.reception_view import MOST_STREAM_ROWS, ReceptionReport, build_reception_view
 from netbench.report.view import build_view
-from netbench.result.records import Reception
+from netbench.result.reception import Reception
 
 MS = 1_000_000
 START = 1_700_000_000_000_000_000

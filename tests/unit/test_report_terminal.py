@@ -15,7 +15,7 @@ import run_builder
 from netbench.report import terminal
 from netbench.report.live import RateMeter, ReceiveDisplay, SendDisplay
 from netbench.report.progress import RunProgress
-from netbench.result.records import Reception
+from netbench.result.reception import Reception
 
 COMMAND = "netbench run -e host -e macvlan:receivers=3,bcqueuelen=100000"
 

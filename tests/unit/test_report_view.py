@@ -14,7 +14,8 @@ from netbench.report.view import build_view
 from netbench.report.view.figures import survival_curve
 from netbench.report.view.limits import limits, share_struck_at_most
 from netbench.report.view.pooling import pool_trials
-from netbench.result.records import Distribution, EnvironmentRecord, Facts, Floor
+from netbench.result.environment import EnvironmentRecord, Facts, Floor
+from netbench.result.numbers import Distribution
 from netbench.result.run import Run
 from netbench.result.verdict import Hypothesis
 

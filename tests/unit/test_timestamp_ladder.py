@@ -10,7 +10,7 @@ from netbench.cli.timestamps import exit_code
 from netbench.compare.stamp_hypothesis import has_stamps, judge_stamps
 from netbench.errors import ExitCode
 from netbench.metrics.timestamp_ladder import build_ladder
-from netbench.result.records import EnvironmentRecord
+from netbench.result.environment import EnvironmentRecord
 from netbench.result.timestamps import TimestampLadder
 
 ALL, NONE, PTP = "HWTSTAMP_FILTER_ALL", "HWTSTAMP_FILTER_NONE", "HWTSTAMP_FILTER_PTP_V2_EVENT"

@@ -17,22 +17,12 @@ from netbench.compare.answer import percent, percent_rounded_up
 from netbench.compare.comparison import compare, reference_label
 from netbench.compare.verdict import exit_code, judge
 from netbench.errors import ExitCode
+from netbench.result.environment import EnvironmentRecord, Facts, Floor, Tool
+from netbench.result.numbers import Distribution, Drop, Loss, Received, Stamps
 from netbench.result.plan import EnvironmentPlan, Plan, Profile, Thresholds
-from netbench.result.records import (
-    Cpu,
-    Distribution,
-    Drop,
-    EnvironmentRecord,
-    Facts,
-    Floor,
-    Loss,
-    Received,
-    Stamps,
-    Tap,
-    Tool,
-    Trial,
-)
+from netbench.result.reception import Tap
 from netbench.result.run import Run
+from netbench.result.trial import Cpu, Trial
 from netbench.result.verdict import Comparison, MetricComparison, Verdict
 
 GROUPS = Profile(name="lineup", delivery="multicast")

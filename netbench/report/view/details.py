@@ -11,7 +11,8 @@ from netbench.report.view.cells import Cell, Footnotes, KeyValue
 from netbench.report.view.feed_rows import feed_rows
 from netbench.report.view.pooling import Pool
 from netbench.report.words import SEVERITIES, VerdictLook, layer_name
-from netbench.result.records import Distribution, EnvironmentRecord, Facts, Finding
+from netbench.result.environment import EnvironmentRecord, Facts, Finding
+from netbench.result.numbers import Distribution
 from netbench.result.run import Run
 
 LARGEST_NUMBER_OF_FACTS = 400

@@ -5,7 +5,7 @@ from __future__ import annotations
 from netbench.report import format
 from netbench.report.view.cells import Cell, KeyValue
 from netbench.report.view.pooling import Pool
-from netbench.result.records import FeedStream
+from netbench.result.reception import FeedStream
 
 
 def feed_rows(pool: Pool) -> list[KeyValue]:

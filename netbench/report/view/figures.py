@@ -13,9 +13,10 @@ from netbench.report import format
 from netbench.report.view.pooling import Pool
 from netbench.report.view.series import TimeSeries, build_time_series
 from netbench.report.words import layer_name
+from netbench.result.numbers import Distribution
 from netbench.result.plan import Traffic
-from netbench.result.records import Distribution, Trial
 from netbench.result.run import Run
+from netbench.result.trial import Trial
 
 MOST_POINTS_OF_A_CURVE = 400
 UNATTRIBUTED = "unattributed"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from netbench.report import format
 from netbench.report.view.cells import SAME_STAMP, Cell, Footnotes, spread_cell
 from netbench.report.view.pooling import Pool
-from netbench.result.records import Trial
 from netbench.result.run import Run
+from netbench.result.trial import Trial
 from netbench.result.verdict import Hypothesis, Interval, MetricComparison
 
 

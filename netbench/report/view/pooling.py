@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from netbench.metrics.layers import FEED_LAYER
-from netbench.result.records import Drop, EnvironmentRecord, Trial
+from netbench.result.environment import EnvironmentRecord
+from netbench.result.numbers import Drop
 from netbench.result.run import Run
+from netbench.result.trial import Trial
 from netbench.result.verdict import Hypothesis
 
 RULE_OF_THREE = 3.0

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from netbench.result.records import SeriesPoint, Trial
+from netbench.result.numbers import SeriesPoint
 from netbench.result.run import Run
+from netbench.result.trial import Trial
 
 MOST_POINTS = 30_000
 LEAST_POINTS_OF_A_TRIAL = 60

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from netbench.report import format
 from netbench.report.view.cells import Cell, Footnotes
 from netbench.report.view.pooling import reason_and_evidence
+from netbench.result.environment import EnvironmentRecord
+from netbench.result.numbers import Loss
 from netbench.result.plan import LIVE
-from netbench.result.records import EnvironmentRecord, Loss, Reception, Trial
+from netbench.result.reception import Reception
 from netbench.result.run import Run
+from netbench.result.trial import Trial
 
 LARGEST_NUMBER_OF_ROWS = 1000
 

@@ -8,7 +8,7 @@ from netbench.report import format
 from netbench.report.view.cells import SAME_STAMP, Cell, Footnotes, KeyValue, spread_cell
 from netbench.report.view.pooling import Pool
 from netbench.report.words import HYPOTHESES, LOOKS, VerdictLook
-from netbench.result.records import EnvironmentRecord
+from netbench.result.environment import EnvironmentRecord
 from netbench.result.run import Run
 from netbench.result.verdict import Hypothesis, Verdict
 
