@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pickle
+import signal
 import subprocess
 import traceback
 from collections.abc import Callable
@@ -20,6 +21,13 @@ InPrivateNetwork = Callable[[Callable[[], Measured]], Measured]
 
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
+
+
+def pytest_configure() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and by nohup SIGHUP; so would all programs that are sent them here."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 def _enter_private_network() -> None:
