@@ -128,7 +128,6 @@ class VmMacvtapEnvironment:
                 descriptors=(descriptor,),
             )
             with VirtualMachine(machine) as guest:
-                network.commands.append(guest.command_line)
                 yield guest
 
 

@@ -81,7 +81,6 @@ class BridgedGuest:
                 boot_s=float(chosen["boot_s"]),
             )
             with VirtualMachine(machine) as guest:
-                network.commands.append(guest.command_line)
                 probe = self.probe(guest, network, laid.sender)
                 yield BuiltEnvironment(
                     sender=laid.sender,

@@ -94,4 +94,7 @@ def remarks(options: dict[str, OptionValue], guest: VirtualMachine) -> tuple[str
     """What a reader of the report should know about a guest."""
     emulated = "an emulated processor (QEMU's TCG), much slower than this host's" if accelerator() == "tcg" else "KVM"
     size = f"{options['cpus']} CPUs and {options['memory_mb']} MiB"
-    return (f"The guest has {size} on {emulated}; its kernel is {guest.image.version}.",)
+    return (
+        f"The guest has {size} on {emulated}; its kernel is {guest.image.version}.",
+        f"The guest is QEMU's: {guest.command_line}",
+    )

@@ -116,7 +116,7 @@ class VirtualMachine:
     @property
     def command_line(self) -> str:
         """QEMU's, as far as it makes the guest what it is: without the ports, logs and files that serve to control it."""
-        return shlex.join(["ip", "netns", "exec", self.machine.namespace, QEMU, *_hardware(self.machine), *self.machine.devices])
+        return shlex.join([QEMU, *_hardware(self.machine), *self.machine.devices])
 
     @property
     def enter(self) -> tuple[str, ...]:
