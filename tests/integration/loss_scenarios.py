@@ -201,7 +201,9 @@ def backlog_behind_macvlan(built: BuiltEnvironment, trial: Callable[[], Trial]) 
 def backlog_inside(built: BuiltEnvironment, trial: Callable[[], Trial]) -> tuple[Injected, Trial]:
     """The probe's backlog refuses what the bridge's port hands it."""
     assert built.tap is not None
-    inside(built.tap, "ip", "link", "set", "br0", "type", "bridge", "mcast_snooping", "0")  # else it sends IGMP of its own
+    # The counter counts all: else the bridge sends IGMP and IPv6 of its own.
+    inside(built.tap, "ip", "link", "set", "br0", "type", "bridge", "mcast_snooping", "0")
+    inside(built.tap, "sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6")
     busy_backlog(built.receivers[0], built.receivers[0].interface)
     measured = trial()
     return {"link_transmit": link(built.tap, "port0", "tx", "dropped")}, measured

@@ -18,6 +18,7 @@ import json
 import os
 import platform
 import re
+import select
 import shutil
 import signal
 import socket
@@ -58,14 +59,26 @@ def main() -> None:
             _unpack(sys.stdin.buffer.read(wanted["parcel_bytes"]), directory)
         if wanted:
             _tell({"directory": directory, "refusal": _refusal(directory)})
-        while sys.stdin.buffer.readline():
-            signal.alarm(asked["lease_s"])
+        _listen(asked["lease_s"])
     finally:
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
             signal.signal(number, signal.SIG_IGN)
         _end_agents(asked["token"])
         if directory is not None:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _listen(lease_s: int) -> None:
+    """Return at the end of the input. What was read ahead with the parcel was words that extend the lease, too."""
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)  # a signal just before select() makes it return; before read() it would go unseen until more is read
+    while True:
+        ready, _, _ = select.select([sys.stdin, woken], [], [])
+        if sys.stdin in ready:
+            if not os.read(sys.stdin.fileno(), 65536):
+                return
+            signal.alarm(lease_s)
 
 
 def survey(pieces: list[str], fingerprint: str) -> dict[str, Any]:
