@@ -7,6 +7,7 @@ PYTHON = $(shell for python in /usr/bin/python3 python3; do \
 RUN_FLAGS ?=
 PYTEST_FLAGS ?=
 FUZZ_SECONDS ?= 10
+TEST_FILES ?= 3
 SOAK_SECONDS ?= 600
 
 BIN := .venv/bin
@@ -73,11 +74,11 @@ clean: ## remove what the targets above made, except reports
 
 setup-test: .venv/installed .venv/dev-requirements
 
-# What measures has the machine to itself; the rest waits more than it works, and runs two files at a time.
+# What measures under load has the machine to itself; the rest waits more than it works, and runs several files at a time.
 test-python: setup-test
 	@failed=0; set -x; \
 	$(BIN)/python -P -m pytest $(PYTEST_FLAGS) tests/integration || failed=1; \
-	$(BIN)/python -P -m pytest $(PYTEST_FLAGS) -n 2 --dist loadfile tests/contract tests/places tests/unit tests/gold || failed=1; \
+	$(BIN)/python -P -m pytest $(PYTEST_FLAGS) -n $(TEST_FILES) --dist loadfile tests/places tests/contract tests/commands tests/unit tests/gold || failed=1; \
 	exit $$failed
 
 # Quick when nothing is missing, so it runs each time; order-only, so it makes nothing else run.
