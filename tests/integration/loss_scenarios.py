@@ -201,10 +201,14 @@ def backlog_behind_macvlan(built: BuiltEnvironment, trial: Callable[[], Trial]) 
 def backlog_inside(built: BuiltEnvironment, trial: Callable[[], Trial]) -> tuple[Injected, Trial]:
     """The probe's backlog refuses what the bridge's port hands it."""
     assert built.tap is not None
-    # The counter counts all: else the bridge sends IGMP and IPv6 of its own.
-    inside(built.tap, "ip", "link", "set", "br0", "type", "bridge", "mcast_snooping", "0")
+    probe = built.receivers[0]
+    # The counter counts every frame: the host's own IGMP, IPv6 and ARP must not be among them.
+    inside(built.tap, "nft", "add table ip quiet; add chain ip quiet out { type filter hook output priority 0; }")
+    inside(built.tap, "nft", "add rule ip quiet out ip protocol igmp drop")
     inside(built.tap, "sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6")
-    busy_backlog(built.receivers[0], built.receivers[0].interface)
+    mac = inside(probe, "cat", f"/sys/class/net/{probe.interface}/address").strip()
+    inside(built.tap, "ip", "neighbour", "replace", probe.address, "lladdr", mac, "nud", "permanent", "dev", "br0")
+    busy_backlog(probe, probe.interface)
     measured = trial()
     return {"link_transmit": link(built.tap, "port0", "tx", "dropped")}, measured
 

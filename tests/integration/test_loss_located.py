@@ -108,7 +108,7 @@ def test_loss_is_attributed_to_where_it_was_injected_and_to_nothing_else(outcome
     assert trial is not None and trial.status in ("ok", "sender-limited"), trial
 
     if name in TWO_CPUS and not outcome.injected:
-        pytest.skip(f"the CPU that has to be too busy was not, in {SCENARIOS[name].attempts} attempts: nothing was lost")
+        pytest.skip("the CPU that has to be too busy was not, however often it was tried: nothing was lost")
     assert bool(outcome.injected) == (name != "nothing")
     assert outcome.attributed == outcome.injected, f"\n{matrix(outcomes)}\n{trial.drops}"
 
