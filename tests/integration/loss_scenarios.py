@@ -190,11 +190,23 @@ def busy_backlog(namespace: Site | str, interface: str) -> None:
     subprocess.run([*enter, "nft", "-f", "-"], input=script, text=True, check=True, timeout=20)
 
 
+@contextmanager
+def occupied_cpu(number: int) -> Iterator[None]:
+    """A program that takes all of a CPU's time that the kernel leaves, for at most 20 s."""
+    spin = "import time; end = time.monotonic() + 20\nwhile time.monotonic() < end: pass"
+    with subprocess.Popen(["taskset", "--cpu-list", str(number), sys.executable, "-c", spin]) as program:
+        try:
+            yield
+        finally:
+            program.kill()
+
+
 def backlog_behind_macvlan(built: BuiltEnvironment, trial: Callable[[], Trial]) -> tuple[Injected, Trial]:
     """macvlan hands groups to the probe's backlog, and counts what that refuses among the interface's errors."""
     probe = built.receivers[0]
     busy_backlog(probe, probe.interface)
-    measured = trial()
+    with occupied_cpu(1):  # so that macvlan's worker runs on the other one, and has to hand the packets over
+        measured = trial()
     return {"backlog": link(probe, probe.interface, "rx", "errors")}, measured
 
 

@@ -107,8 +107,6 @@ def test_loss_is_attributed_to_where_it_was_injected_and_to_nothing_else(outcome
     trial = outcome.trial
     assert trial is not None and trial.status in ("ok", "sender-limited"), trial
 
-    if name in TWO_CPUS and not outcome.injected:
-        pytest.skip("the CPU that has to be too busy was not, however often it was tried: nothing was lost")
     assert bool(outcome.injected) == (name != "nothing")
     assert outcome.attributed == outcome.injected, f"\n{matrix(outcomes)}\n{trial.drops}"
 
