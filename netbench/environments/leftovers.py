@@ -18,7 +18,7 @@ from pathlib import Path
 from netbench.environments.netns import end_occupants, run
 
 _DIRECTORY = Path("/run/netns")
-_PREFIX = "nb-"
+_OURS = "nb-[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]-*"  # see Network.name_of; `nb-…` alone may be anybody's
 _AGENT = b"netbench.agent"
 _RUNNER = b"netbench"
 
@@ -46,9 +46,9 @@ def clean() -> list[Removed]:
 
 
 def _sweep_namespaces() -> list[Removed]:
-    """The namespaces `nb-…` of /run/netns with the processes inside; those of runs under way are in private labs."""
+    """The namespaces `nb-TOKEN-…` of /run/netns with the processes inside; those of runs under way are in private labs."""
     swept = []
-    for name in sorted(path.name for path in _DIRECTORY.glob(f"{_PREFIX}*")):
+    for name in sorted(path.name for path in _DIRECTORY.glob(_OURS)):
         if os.path.ismount(_DIRECTORY / name):  # a name without a namespace is what a crash of `ip netns add` leaves
             swept += [Removed("process", str(process)) for process in end_occupants(name)]
         run(("ip", "netns", "delete", name), f"Removing the namespace {name} failed")

@@ -240,10 +240,10 @@ from netbench.environments import lab
 from netbench.environments.leftovers import clean
 lab.enter()
 def ip(*words): subprocess.run(["ip", *words], check=True)
-for name in ("nb-old-host-wire", "nb-old-host-host", "someone-elses"): ip("netns", "add", name)
-open("/run/netns/nb-old-broken", "w").close()
+for name in ("nb-01d01d-host-wire", "nb-01d01d-host-host", "someone-elses", "nb-office"): ip("netns", "add", name)
+open("/run/netns/nb-01d01d-broken", "w").close()
 sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
-inside = subprocess.Popen(["ip", "netns", "exec", "nb-old-host-host", *sleep, "-m", "netbench.agent"])
+inside = subprocess.Popen(["ip", "netns", "exec", "nb-01d01d-host-host", *sleep, "-m", "netbench.agent"])
 outside = subprocess.Popen([*sleep, "-m", "netbench.agent"])
 bystander = subprocess.Popen(["ip", "netns", "exec", "someone-elses", *sleep])
 orphan = int(subprocess.check_output(["sh", "-c", '"$@" >/dev/null & echo $!', "sh", *sleep, "-m", "netbench.agent"]))
@@ -252,7 +252,7 @@ removed = clean()
 while os.path.exists(f'/proc/{orphan}'): time.sleep(0.01)
 again = clean()
 print(json.dumps({
-    "namespaces": [item.name for item in removed if item.kind == "namespace"], "left": os.listdir("/run/netns"),
+    "namespaces": [item.name for item in removed if item.kind == "namespace"], "left": sorted(os.listdir("/run/netns")),
     "again": [item.name for item in again],
     "ended": sorted(item.name for item in removed if item.kind == "process") == sorted([str(inside.pid), str(orphan)]),
     "inside": inside.wait(), "outside": outside.poll(), "bystander": bystander.poll(),
@@ -264,8 +264,8 @@ for process in (outside, bystander): process.kill()
     done = run("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", first, "sh", sys.executable, code)
 
     assert outcome(done) == {
-        "namespaces": ["nb-old-broken", "nb-old-host-host", "nb-old-host-wire"],
-        "left": ["someone-elses"],
+        "namespaces": ["nb-01d01d-broken", "nb-01d01d-host-host", "nb-01d01d-host-wire"],
+        "left": ["nb-office", "someone-elses"],
         "again": [],
         "ended": True,
         "inside": -9,
