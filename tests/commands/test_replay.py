@@ -27,11 +27,11 @@ def frame_of(payload: bytes, to: str = "239.1.2.3", port: int = 5004) -> bytes:
 
 def pcap_of(packets: list[tuple[int, bytes]], kept_bytes: int = 262_144) -> bytes:
     """A pcap file with nanoseconds: (offset in ns, frame)."""
-    file = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, kept_bytes, 1)
+    file = [struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, kept_bytes, 1)]
     for offset_ns, frame in packets:
         seconds, rest_ns = divmod(FIRST_NS + offset_ns, 1_000_000_000)
-        file += struct.pack("<IIII", seconds, rest_ns, min(len(frame), kept_bytes), len(frame)) + frame[:kept_bytes]
-    return file
+        file += [struct.pack("<IIII", seconds, rest_ns, min(len(frame), kept_bytes), len(frame)), frame[:kept_bytes]]
+    return b"".join(file)
 
 
 def replay(path: Path, *arguments: str) -> tuple[list[bytes], dict[str, Any]]:
