@@ -67,12 +67,13 @@ def test_the_sequence_wrap_of_rtp_is_crossed(soaked: dict[str, Any]) -> None:
 def test_memory_is_flat(soaked: dict[str, Any]) -> None:
     """In streams, not in packets: once every stream is known, millions of packets need no more.
 
-    Medians, for telling the progress of 500 streams takes two more MiB for a moment. One byte kept of each packet would show in
-    the ten minutes, sixteen of them (an entry of a log) in CI's 20 seconds: 20 000 * 8 s * 16 = 2.5 MB between the two medians.
+    Medians, for telling the progress of 500 streams takes two more MiB for a moment; and of three parts, for a pool that malloc
+    makes once is a step between two of them, while what is kept of each packet grows in both. One byte kept of each would show in
+    the ten minutes, sixteen of them (an entry of a log) in CI's 20 seconds: 20 000 * 8 s * 16 = 2.5 MB from the first to the last.
     """
     settled = soaked["memory"][int(len(soaked["memory"]) * SETTLED) :]
     third = len(settled) // 3
 
     assert third >= 3, "too short to tell"
-    growth = median(settled[-third:]) - median(settled[:third])
-    assert growth <= GROWTH_ALLOWED_BYTES, [octets >> 10 for octets in soaked["memory"]]
+    first, middle, last = (median(part) for part in (settled[:third], settled[third : 2 * third], settled[-third:]))
+    assert 2 * min(middle - first, last - middle) <= GROWTH_ALLOWED_BYTES, [octets >> 10 for octets in soaked["memory"]]
