@@ -37,7 +37,8 @@ def base(tmp_path_factory: pytest.TempPathFactory, docker_daemon: DockerDaemon) 
     sources = next((str(path) for path in Path("/etc/apt/sources.list.d").glob("debian.sources")), "/etc/apt/sources.list")
     release = dict(line.partition("=")[::2] for line in Path("/etc/os-release").read_text().splitlines())["VERSION_CODENAME"]
     archive = tmp_path_factory.mktemp("base") / "base.tar"
-    done("mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", release, str(archive), sources)
+    # Its mounts are of a mount namespace that goes with it, also when it is killed.
+    done("unshare", "--mount", "mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", release, str(archive), sources)
     done("docker", "-H", docker_daemon.host, "import", str(archive), BASE)
     archive.unlink()
     yield BASE
